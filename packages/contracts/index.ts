@@ -1,0 +1,40 @@
+/**
+ * Every message between zones, one file each: its subject, schemas, errors, and who may send and serve it. Routing,
+ * validation and NATS permissions all come from here and so cannot disagree.
+ *
+ * Read `src/broker/lease-credential.ts` for the shape of a contract, `src/shape/` for how one is built.
+ */
+export { contracts } from "./src/all.ts";
+export { auditLog } from "./src/audit/append.ts";
+export {
+  CredentialMaterial,
+  claimSessions,
+  LeaseEntry,
+  leaseBinding,
+  leaseCredential,
+  releaseLeases,
+} from "./src/broker/lease-credential.ts";
+export { leaseLedger } from "./src/broker/lease-ledger.ts";
+export { revocations } from "./src/control/revocations.ts";
+export {
+  type BucketContract,
+  bucket,
+  type Contract,
+  type EventContract,
+  event,
+  type LogContract,
+  log,
+  type RequestContract,
+  request,
+  type StreamContract,
+  stream,
+} from "./src/shape/contract.ts";
+export { asServiceError, type ErrorCode, errorCodes, ServiceError } from "./src/shape/errors.ts";
+export { open, redact, type Sensitivity, sensitive, sensitivityOf } from "./src/shape/fields.ts";
+export { CredentialName, InstanceName, ServerName, SessionName } from "./src/shape/names.ts";
+export { type Params, queueGroup, SubjectError, subjectPattern, subjectToken } from "./src/shape/subject.ts";
+export { type Zone, type ZoneInstance, zones } from "./src/shape/zones.ts";
+export { telemetryExport } from "./src/telemetry/export.ts";
+export { readTrace, Span } from "./src/telemetry/read-trace.ts";
+export { exchangeRoad } from "./src/tunnel/exchange-road.ts";
+export { presence } from "./src/tunnel/presence.ts";

@@ -1,0 +1,23 @@
+import { auditLog } from "./audit/append.ts";
+import { claimSessions, leaseCredential, releaseLeases } from "./broker/lease-credential.ts";
+import { leaseLedger } from "./broker/lease-ledger.ts";
+import { revocations } from "./control/revocations.ts";
+import type { Contract } from "./shape/contract.ts";
+import { telemetryExport } from "./telemetry/export.ts";
+import { readTrace } from "./telemetry/read-trace.ts";
+import { exchangeRoad } from "./tunnel/exchange-road.ts";
+import { presence } from "./tunnel/presence.ts";
+
+/** Every contract there is. NATS permissions are generated from this list: what is not here is not allowed. */
+export const contracts: readonly Contract[] = [
+  exchangeRoad,
+  presence,
+  leaseCredential,
+  releaseLeases,
+  claimSessions,
+  leaseLedger,
+  auditLog,
+  telemetryExport,
+  readTrace,
+  revocations,
+];

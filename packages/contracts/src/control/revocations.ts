@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { bucket } from "../shape/contract.ts";
+import { open, sensitive } from "../shape/fields.ts";
+
+/**
+ * What may no longer be used, until its natural end. Every edge, connector and broker watches this bucket: an entry
+ * ends the streams that run on what it names.
+ */
+export const revocations = bucket({
+  name: "revocations",
+  value: z.object({
+    /** What is revoked: an access token by its SHA-256, a grant by its id, an agent, or a server. */
+    kind: open(z.enum(["token", "grant", "agent", "server"])),
+    value: sensitive(z.string().min(1).max(256)),
+    until: open(z.iso.datetime()),
+    reason: open(z.string().max(300).optional()),
+  }),
+  writtenBy: ["operator"],
+  readBy: ["edge", "connector", "broker", "operator"],
+  ttlSeconds: 0,
+});
