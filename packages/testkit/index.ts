@@ -1,0 +1,12 @@
+/**
+ * Real servers for tests and for the local stack: found on the machine or fetched (pinned by hash),
+ * started on 127.0.0.1 as ordinary processes, ready when they answer, gone when they are stopped, and
+ * gone too when the process that started them is killed.
+ */
+export { leakCheck } from "./src/leak-check.ts";
+export { type NatsOptions, type NatsServer, startNats } from "./src/nats.ts";
+export { type OpenBao, type OpenBaoOptions, startOpenBao } from "./src/openbao.ts";
+export type { Exit } from "./src/process/server.ts";
+export { type FindToolOptions, findTool } from "./src/tools/find-tool.ts";
+export { ToolError, type ToolName } from "./src/tools/tool.ts";
+export { type UntilOptions, until } from "./src/until.ts";
