@@ -1,0 +1,89 @@
+import { existsSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { fromConfigFolder } from "../config/config-folder.ts";
+import { Secret } from "./secret.ts";
+
+const maxBytes = 64 * 1024;
+
+/** A secret on disk. It is read when it is needed, so that a rotated file takes effect on the next use. */
+export class SecretFile {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** The file's bytes without one trailing line end. Its permissions are checked again: a file can be replaced. */
+  async read(): Promise<Secret> {
+    const file = await open(this.path, "r");
+    try {
+      const stat = await file.stat();
+      const problem = permissionProblem(stat);
+      if (problem !== undefined) throw new Error(`secret file ${this.path}: ${problem}`);
+      const bytes = new Uint8Array(Math.min(stat.size, maxBytes));
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+      return new Secret(bytes.subarray(0, withoutLineEnd(bytes, bytesRead)));
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/**
+ * A setting that holds a secret: the path of a file that nobody else can read, as text or `{ file: path }`. The secret
+ * itself is refused, and what was found is not repeated in the error, because it may be one.
+ */
+export function secretFile() {
+  return z.unknown().transform((value, context) => {
+    const problem = typeof value === "undefined" ? "missing; expected the path of a file" : undefined;
+    const path = pathIn(value);
+    if (problem === undefined && path !== undefined) {
+      const full = fromConfigFolder(path);
+      const fault = fileProblem(full);
+      if (fault === undefined) return new SecretFile(full);
+      context.addIssue({ code: "custom", message: fault, params: { secret: true }, input: undefined });
+      return z.NEVER;
+    }
+    const message =
+      problem ?? "expected the path of a file, not the secret itself: put it in a file, chmod 600";
+    context.addIssue({ code: "custom", message, params: { secret: true }, input: undefined });
+    return z.NEVER;
+  });
+}
+
+function pathIn(value: unknown): string | undefined {
+  const isWrapped = typeof value === "object" && value !== null && Object.keys(value).join() === "file";
+  const path = isWrapped ? (value as { file: unknown }).file : value;
+  if (typeof path !== "string" || path === "" || path.length > 4096) return undefined;
+  // A key in PEM or with a NUL is no path.
+  return /[\n\r\0]/.test(path) ? undefined : path;
+}
+
+function fileProblem(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat !== undefined) return permissionProblem(stat, path);
+  // Only a path whose folder exists is surely a path; anything else may be a secret written inline.
+  const named = existsSync(dirname(path)) && dirname(path) !== fromConfigFolder(".") ? ` ${path}` : "";
+  return `no such file${named}; expected the path of a file that holds the secret, not the secret itself`;
+}
+
+function permissionProblem(
+  stat: { isFile(): boolean; mode: number; size: number },
+  path?: string,
+): string | undefined {
+  const name = path === undefined ? "it" : path;
+  if (!stat.isFile()) return `${name} is not a regular file`;
+  if ((stat.mode & 0o077) !== 0) {
+    const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
+    return `${name} has mode ${mode}, so others can read it; run chmod 600 ${path ?? "on it"}`;
+  }
+  if (stat.size === 0) return `${name} is empty`;
+  return stat.size > maxBytes ? `${name} is larger than ${maxBytes} bytes` : undefined;
+}
+
+function withoutLineEnd(bytes: Uint8Array, length: number): number {
+  if (length === 0 || bytes[length - 1] !== 0x0a) return length;
+  return length > 1 && bytes[length - 2] === 0x0d ? length - 2 : length - 1;
+}
