@@ -1,0 +1,43 @@
+import { type Contract, subjectToken } from "@sallyport/contracts";
+
+/** A JetStream stream as the contracts ask for it. A bucket is a stream with a name of its own. */
+export interface Asset {
+  stream: string;
+  subjects: readonly string[];
+  kind: "log" | "bucket";
+  /** Seconds after which an entry goes; 0 is never. */
+  ttlSeconds: number;
+  maxMessageBytes: number;
+}
+
+const maxEntryBytes = 64 * 1024;
+
+/** Every stream that the contracts name. */
+export function assetsOf(contracts: readonly Contract[]): readonly Asset[] {
+  return contracts.flatMap((contract): Asset[] => {
+    if (contract.kind === "log") {
+      return [
+        {
+          stream: subjectToken("stream", contract.stream),
+          subjects: [contract.subject.filterFor({})],
+          kind: "log",
+          ttlSeconds: 0,
+          maxMessageBytes: contract.maxBytes,
+        },
+      ];
+    }
+    if (contract.kind === "bucket") {
+      const bucket = subjectToken("bucket", contract.name);
+      return [
+        {
+          stream: `KV_${bucket}`,
+          subjects: [`$KV.${bucket}.>`],
+          kind: "bucket",
+          ttlSeconds: contract.ttlSeconds,
+          maxMessageBytes: maxEntryBytes,
+        },
+      ];
+    }
+    return [];
+  });
+}

@@ -1,0 +1,120 @@
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from "@nats-io/jetstream";
+import { connect, credsAuthenticator, nanos } from "@nats-io/transport-node";
+import { type Contract, contracts as everyContract } from "@sallyport/contracts";
+import { type Asset, assetsOf } from "./assets.ts";
+import { provisionerInbox } from "./provisioner.ts";
+
+export interface ProvisionOptions {
+  servers: readonly string[];
+  /** The provisioner's creds file, as bytes. */
+  creds: Uint8Array;
+  /** Bytes that each log and each bucket may take on disk. A full one refuses what comes, it drops nothing. */
+  maxBytes: { log: number; bucket: number };
+  replicas?: 1 | 3 | 5;
+  tls?: { caFile?: string; certFile?: string; keyFile?: string };
+  contracts?: readonly Contract[];
+}
+
+export interface Provisioned {
+  stream: string;
+  outcome: "created" | "as wanted" | "grown" | "differs";
+  /** Settings that are not as wanted; a person decides, nothing is changed. */
+  differences: readonly string[];
+}
+
+/** Makes what is missing, lets a stream grow, and reports what else differs. Running it again changes nothing. */
+export async function provisionStreams(options: ProvisionOptions): Promise<readonly Provisioned[]> {
+  const nats = await connect({
+    servers: [...options.servers],
+    authenticator: credsAuthenticator(options.creds),
+    inboxPrefix: provisionerInbox,
+    name: "sallyport provisioner",
+    reconnect: false,
+    timeout: 10_000,
+    ...(options.tls ? { tls: options.tls } : {}),
+  });
+  try {
+    const { streams } = await jetstreamManager(nats, { checkAPI: false });
+    const done: Provisioned[] = [];
+    for (const asset of assetsOf(options.contracts ?? everyContract)) {
+      done.push(await provision(streams, wantedConfig(asset, options)));
+    }
+    return done;
+  } finally {
+    await nats.close();
+  }
+}
+
+type Streams = Awaited<ReturnType<typeof jetstreamManager>>["streams"];
+type Wanted = Partial<StreamConfig> & { name: string; max_bytes: number };
+
+async function provision(streams: Streams, wanted: Wanted): Promise<Provisioned> {
+  const stream = wanted.name;
+  const found = await infoOf(streams, stream);
+  if (found === undefined) {
+    await streams.add(wanted);
+    return { stream, outcome: "created", differences: [] };
+  }
+  const differences = differing(found, wanted);
+  if (differences.length === 0) return { stream, outcome: "as wanted", differences };
+  if (differences.length === 1 && differences[0] === "max_bytes" && found.max_bytes < wanted.max_bytes) {
+    await streams.update(stream, { max_bytes: wanted.max_bytes });
+    return { stream, outcome: "grown", differences: [] };
+  }
+  return { stream, outcome: "differs", differences };
+}
+
+async function infoOf(streams: Streams, name: string): Promise<StreamConfig | undefined> {
+  try {
+    return (await streams.info(name)).config;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Pure: the names of the settings in `wanted` that `found` has otherwise. */
+export function differing(found: Partial<StreamConfig>, wanted: Partial<StreamConfig>): string[] {
+  const off = (value: unknown) => value === undefined || value === false || value === 0;
+  return Object.entries(wanted)
+    .filter(([key, value]) => {
+      const there = found[key as keyof StreamConfig];
+      return !(off(value) && off(there)) && JSON.stringify(there) !== JSON.stringify(value);
+    })
+    .map(([key]) => key);
+}
+
+/** Pure: a stream that keeps what it acknowledged, and refuses when it is full. */
+export function wantedConfig(asset: Asset, options: Pick<ProvisionOptions, "maxBytes" | "replicas">): Wanted {
+  const bucket = asset.kind === "bucket";
+  return {
+    name: asset.stream,
+    subjects: [...asset.subjects],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    num_replicas: options.replicas ?? 1,
+    max_bytes: options.maxBytes[asset.kind],
+    max_msg_size: asset.maxMessageBytes,
+    max_age: nanos(asset.ttlSeconds * 1000),
+    // A full stream refuses the append, and so the call: dropping the oldest would let a flood wash records away.
+    discard: DiscardPolicy.New,
+    duplicate_window: nanos(120_000),
+    deny_delete: true,
+    // A bucket's writer purges a key with a roll-up header, which leaves a marker that may expire.
+    deny_purge: !bucket,
+    allow_rollup_hdrs: bucket,
+    allow_msg_ttl: bucket,
+    max_msgs_per_subject: bucket ? 1 : -1,
+    // A direct answer repeats the stored headers, and its asker picks the subject it goes to: see docs of the test.
+    allow_direct: false,
+    mirror_direct: false,
+    max_consumers: 1024,
+  };
+}
