@@ -1,0 +1,122 @@
+import { createPrivateKey } from "node:crypto";
+import { connectBus, openBucket, openRoad, publish, subscribe } from "@sallyport/bus";
+import { exchangeRoad, presence, revocations, telemetryExport } from "@sallyport/contracts";
+import { jwksFromFile, jwksFromUrl, revocationList, tokenVerifier } from "@sallyport/grant";
+import { BootError, runApp, startTelemetry } from "@sallyport/runtime";
+import { edgeConfig } from "./src/config.ts";
+import { openEnrolments } from "./src/enrolments.ts";
+import { handleCall } from "./src/handle-call.ts";
+import { listen } from "./src/http/listen.ts";
+import { resourceOf, scopeOf } from "./src/http/metadata.ts";
+import { authenticator } from "./src/token/authenticate.ts";
+import { Tunnels } from "./src/tunnel/tunnels.ts";
+
+const sweepMs = 2_000;
+
+await runApp("edge", async (app) => {
+  const config = await app.config(edgeConfig);
+  const who = { zone: "edge", instance: config.instance } as const;
+  const now = () => new Date();
+
+  const bus = app.use(
+    await connectBus({ ...config.nats, who, credentials: { creds: config.nats.creds }, log: app.log }),
+    "nats",
+  );
+  app.use(
+    startTelemetry({
+      ...who,
+      version: app.version,
+      sampleRatio: config.telemetry.sampleRatio,
+      publish: async (signal, body) => {
+        publish(bus, telemetryExport, { params: { ...who, signal }, body });
+      },
+    }),
+    "telemetry",
+  );
+
+  const enrolments = openEnrolments(config.enrolments);
+  const [problem] = enrolments.reload();
+  if (problem !== undefined) throw new BootError(problem, { setting: "enrolments" });
+
+  const signingKey = createPrivateKey(Buffer.from((await config.signingKey.read()).reveal()));
+  const revoked = revocationList({ now });
+  const tunnels = new Tunnels(enrolments, {
+    road: { send: (peer, bytes) => road.send(peer, bytes) },
+    signer: { edge: config.instance, tenant: config.tenant, key: signingKey, now },
+    log: app.log,
+  });
+  const road = app.use(
+    openRoad(bus, exchangeRoad, { message: (peer, bytes) => tunnels.message(peer, bytes) }),
+    "road",
+  );
+  app.use({ close: async () => tunnels.close() }, "tunnels");
+  app.use(
+    subscribe(bus, presence, {
+      pinned: { zone: "connector" },
+      news: (body, { instance }) => tunnels.heard(instance, body),
+    }),
+    "presence",
+  );
+  const bucket = await openBucket(bus, revocations);
+  app.use(
+    await bucket.watch((key, entry) => {
+      revoked.set(key, entry?.value);
+      tunnels.drop(({ facts, server, id }) => revoked.reason({ ...facts, server, id }) !== undefined);
+    }),
+    "revocations",
+  );
+
+  const { tokens } = config;
+  const keys =
+    tokens.jwksUrl === undefined ? jwksFromFile(tokens.jwksFile as string) : jwksFromUrl(tokens.jwksUrl, {});
+  const authenticate = authenticator({
+    verify: tokenVerifier({
+      issuer: tokens.issuer,
+      audience: (server) => resourceOf(config.publicUrl, server),
+      scope: scopeOf,
+      keys,
+      now,
+    }),
+    isRevoked: (facts, server) => revoked.reason({ ...facts, server }) !== undefined,
+    publicUrl: config.publicUrl,
+    now,
+  });
+
+  const sweep = setInterval(() => {
+    tunnels.sweep();
+    for (const fault of enrolments.reload())
+      app.log.error({ fault }, "an enrolment is not valid and enrols nobody");
+  }, sweepMs);
+  app.use({ close: async () => clearInterval(sweep) }, "sweep");
+
+  app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
+  app.health.check("tunnels", () =>
+    tunnels.connected().length > 0 ? "ok" : { problem: "no enrolled connector is connected" },
+  );
+
+  const origin = new URL(config.publicUrl);
+  const server = app.use(
+    await listen({
+      ...config.listen,
+      tls: config.listen.tls,
+      publicUrl: config.publicUrl,
+      issuer: tokens.issuer,
+      limits: config.limits,
+      call: (call) =>
+        handleCall(
+          {
+            addressing: {
+              hosts: new Set([origin.host]),
+              origins: new Set([origin.origin, ...config.allowedOrigins]),
+            },
+            authenticate,
+            tunnels,
+            limits: config.limits,
+          },
+          call,
+        ),
+    }),
+    "http",
+  );
+  app.log.info({ port: server.port, url: config.publicUrl }, "agents can call");
+});

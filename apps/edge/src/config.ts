@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import { InstanceName, ServerName } from "@sallyport/contracts";
+import { appConfig, byteSize, duration, filePath, secretFile } from "@sallyport/runtime";
+import { z } from "zod";
+
+const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
+
+export const edgeConfig = appConfig({
+  tenant: InstanceName,
+  listen: z
+    .strictObject({
+      host: z.string().default("127.0.0.1"),
+      port: z.int().min(0).max(65535),
+      tls: z.strictObject({ certFile: filePath(), keyFile: secretFile() }).optional(),
+    })
+    .refine((listen) => listen.tls !== undefined || loopback.has(listen.host), {
+      message: "listening beyond loopback needs TLS: set listen.tls.certFile and listen.tls.keyFile",
+      path: ["tls"],
+    }),
+  /** What agents call, without a path. Tokens are for `{publicUrl}/mcp/{server}` (RFC 8707). */
+  publicUrl: z.url({ protocol: /^https?$/ }).transform((text) => new URL(text).origin),
+  /** Web origins that may call, beside the edge's own. */
+  allowedOrigins: z
+    .array(z.url().transform((text) => new URL(text).origin))
+    .max(64)
+    .default([]),
+  tokens: z
+    .strictObject({
+      issuer: z.url({ protocol: /^https?$/ }),
+      jwksUrl: z.url({ protocol: /^https?$/ }).optional(),
+      jwksFile: filePath().optional(),
+    })
+    .refine((tokens) => (tokens.jwksUrl === undefined) !== (tokens.jwksFile === undefined), {
+      message: "set one of tokens.jwksUrl and tokens.jwksFile",
+    }),
+  /** Ed25519 private key (PKCS 8, PEM) that signs grants and hellos. */
+  signingKey: secretFile(),
+  /** A folder with one file per enrolled connector, written by `sallyport connector enroll`. */
+  enrolments: filePath(),
+  nats: z.strictObject({
+    servers: z
+      .array(z.string().regex(/^(nats|tls|wss?):\/\//))
+      .min(1)
+      .max(16),
+    creds: filePath(),
+    caFile: filePath().optional(),
+  }),
+  limits: z
+    .strictObject({
+      body: byteSize({ max: "1MiB" }).default(1024 * 1024),
+      /** Until the first byte of a reply. A stream that has begun may go on. */
+      answer: duration({ min: "100ms", max: "1h" }).default(60_000),
+      connections: z.int().min(1).max(200_000).default(20_000),
+    })
+    .prefault({}),
+});
+export type EdgeConfig = z.output<typeof edgeConfig>;
+
+/** An enrolled connector: the key that sessions are sealed to, and the servers that it may answer for. */
+export const Enrolment = z.strictObject({
+  connector: InstanceName,
+  publicKey: z.string().max(4096),
+  servers: z.array(ServerName).min(1).max(256),
+});
+export type Enrolment = z.infer<typeof Enrolment>;
+
+export function readEnrolment(path: string): Enrolment {
+  return Enrolment.parse(JSON.parse(readFileSync(path, "utf8")));
+}

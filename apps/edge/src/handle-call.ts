@@ -1,0 +1,128 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { asServiceError, ServerName, ServiceError } from "@sallyport/contracts";
+import { invalid, type Message, readMessage, routingHeaders } from "@sallyport/mcp";
+import { type CallSpan, startCallSpan } from "./call-span.ts";
+import { type Addressing, checkRequest } from "./http/check-request.ts";
+import { passingHeaders } from "./http/passing-headers.ts";
+import { failure, firstRequestId, problem, Refusal } from "./http/refusal.ts";
+import { ReplyWriter, send } from "./http/reply-writer.ts";
+import type { Caller } from "./tunnel/grants.ts";
+import type { OpenTunnel } from "./tunnel/tunnel.ts";
+
+export interface CallDeps {
+  addressing: Addressing;
+  authenticate(authorization: string | undefined, server: string): Promise<Caller>;
+  tunnels: { choose(server: string, connector: string | undefined): OpenTunnel };
+  limits: { body: number; answer: number };
+}
+
+/** One request of an agent. `body` is whole and bounded; GET and DELETE have none. */
+export interface HttpCall {
+  server: string;
+  method: "POST" | "GET" | "DELETE";
+  request: IncomingMessage;
+  response: ServerResponse;
+  body: Buffer;
+}
+
+/**
+ * One call, in order. What happens to it after step 5 is in the connector's `handle-exchange.ts`.
+ * Every refusal and failure is answered here; nothing is thrown.
+ */
+export async function handleCall(deps: CallDeps, call: HttpCall): Promise<void> {
+  let span: CallSpan | undefined;
+  let messages: readonly Message[] = [];
+  try {
+    // 1. Is it addressed to us, and well formed as HTTP?
+    checkRequest(call.request, deps.addressing);
+    const server = serverOf(call);
+    // 2. Who calls, and may they call this server at all?
+    const caller = await deps.authenticate(call.request.headers.authorization, server);
+    // 3. What is asked? Read, checked, never written again.
+    messages = messagesOf(call, deps.limits.body);
+    span = startCallSpan({ call, messages, caller });
+    // 4. Through which connector? The one that holds the session, else the least busy.
+    const tunnel = deps.tunnels.choose(server, connectorOf(call.request));
+    // 5. Under the caller's grant, which is signed and shown when a token first meets a tunnel.
+    const grant = await tunnel.grants.use(caller, server);
+    // 6. The exchange: sealed there, and its reply written as it comes.
+    exchange(deps, { ...call, server, messages, tunnel, grant, span });
+  } catch (thrown) {
+    const answer =
+      thrown instanceof Refusal
+        ? thrown.answer
+        : failure(asServiceError(thrown), { messages, sent: false, source: "edge" });
+    span?.end({ status: answer.status, error: asServiceError(thrown) });
+    send(call.response, answer);
+  }
+}
+
+function exchange(
+  deps: CallDeps,
+  call: HttpCall & {
+    messages: readonly Message[];
+    tunnel: OpenTunnel;
+    grant: { handle: number; release(): void };
+    span: CallSpan;
+  },
+): void {
+  const { tunnel, grant, span, messages } = call;
+  const writer = new ReplyWriter(call.response, {
+    answer: (error) => failure(error, { messages, sent: true, source: "relay" }),
+    lastEvent: (error) => errorEvent(error, messages),
+    finished: (outcome) => {
+      grant.release();
+      span.end(outcome);
+    },
+  });
+  const opened = tunnel.link.open(
+    {
+      head: {
+        grant: grant.handle,
+        server: call.server,
+        method: call.method,
+        headers: passingHeaders(call.request.rawHeaders),
+        ...(span.trace ? { trace: span.trace } : {}),
+        deadlineMs: deps.limits.answer,
+      },
+      body: call.body,
+      deadlineMs: deps.limits.answer,
+    },
+    writer,
+  );
+  writer.attach(opened);
+}
+
+function serverOf(call: HttpCall): string {
+  const name = ServerName.safeParse(call.server);
+  if (!name.success) throw problem(404, "no such server");
+  return name.data;
+}
+
+function messagesOf(call: HttpCall, maxBytes: number): readonly Message[] {
+  if (call.method !== "POST") return [];
+  const type = call.request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
+  if (type !== "application/json") throw problem(415, "a POST to this endpoint is application/json");
+  const reading = readMessage(call.body, {
+    headers: routingHeaders(Object.entries(call.request.headers)),
+    limits: { maxBytes },
+  });
+  if (!reading.ok) throw new Refusal(invalid(reading.refusal, "edge"));
+  return reading.messages;
+}
+
+/** A session's name begins with the connector that holds it: any edge can find it, and only that connector can open it. */
+function connectorOf(request: IncomingMessage): string | undefined {
+  const session = request.headers["mcp-session-id"];
+  if (typeof session !== "string") return undefined;
+  const connector = /^([A-Za-z0-9_-]{1,64})\./.exec(session)?.[1];
+  if (connector === undefined)
+    throw new ServiceError("not_found", "there is no such session; start a new one");
+  return connector;
+}
+
+/** The tunnel broke while events were coming: the call's own id is told, so that no client waits for ever. */
+function errorEvent(error: ServiceError, messages: readonly Message[]): string | undefined {
+  if (firstRequestId(messages) === undefined) return undefined;
+  return `event: message\ndata: ${failure(error, { messages, sent: true, source: "relay" }).body}\n\n`;
+}

@@ -1,0 +1,118 @@
+import { decodeRoadMessage, ServiceError } from "@sallyport/contracts";
+import type { TokenFacts } from "@sallyport/grant";
+import type { Enrolments } from "../enrolments.ts";
+import { type OpenTunnel, Tunnel, type TunnelDeps } from "./tunnel.ts";
+
+/** How long a connector that was not heard of counts as offering its servers. */
+const presenceMs = 3_000;
+
+interface Known {
+  tunnel: Tunnel;
+  heardAt: number;
+  ready: ReadonlySet<string>;
+}
+
+/** Every connector that this edge may call, and the choice among them. */
+export class Tunnels {
+  readonly #enrolments: Enrolments;
+  readonly #deps: TunnelDeps;
+  readonly #known = new Map<string, Known>();
+
+  constructor(enrolments: Enrolments, deps: TunnelDeps) {
+    this.#enrolments = enrolments;
+    this.#deps = deps;
+  }
+
+  /** A connector's presence. Only enrolled ones matter, and only for the servers they are enrolled for. */
+  heard(
+    connector: string,
+    presence: { boot: string; servers?: readonly { name: string; ready: boolean }[] | undefined },
+  ): void {
+    const enrolment = this.#enrolments.get(connector);
+    if (enrolment === undefined) return;
+    let known = this.#known.get(connector);
+    if (known?.tunnel.enrolment.publicKey !== enrolment.publicKey) {
+      known?.tunnel.end("the connector was enrolled anew; try again");
+      known = { tunnel: new Tunnel(enrolment, this.#deps), heardAt: 0, ready: new Set() };
+      this.#known.set(connector, known);
+    }
+    const offered = (presence.servers ?? []).filter((server) => server.ready).map((server) => server.name);
+    known.ready = new Set(offered.filter((name) => enrolment.servers.includes(name)));
+    known.heardAt = performance.now();
+    known.tunnel.heard(presence.boot);
+  }
+
+  /** A message of the road. `connector` is whom NATS let publish on that subject. */
+  message(connector: string, bytes: Uint8Array): void {
+    const tunnel = this.#known.get(connector)?.tunnel;
+    const message = decodeRoadMessage(bytes);
+    if (tunnel === undefined || message === undefined) return;
+    switch (message.kind) {
+      case "record":
+        tunnel.record(message.session, message.bytes);
+        return;
+      case "welcome":
+        void tunnel.welcome(message.bytes);
+        return;
+      case "reset":
+        tunnel.reset(message.session);
+        return;
+      case "hello":
+        return;
+    }
+  }
+
+  /**
+   * The tunnel for a call: the connector that holds the session, else the least busy one that offers the server.
+   * Throws `not_found` for a session that cannot come back, `unavailable` when the same call may work later.
+   */
+  choose(server: string, connector: string | undefined): OpenTunnel {
+    if (!this.#enrolments.knows(server))
+      throw new ServiceError("not_found", `no connector is enrolled for a server ${server}`);
+    const open = this.#offering(server);
+    if (connector !== undefined) {
+      const holder = open.find((one) => one.connector === connector);
+      if (holder !== undefined) return holder;
+      if (open.length > 0 || this.#enrolments.get(connector) === undefined) {
+        // Others serve: the agent should start a new session there, which is what 404 tells it (MCP, session management).
+        throw new ServiceError("not_found", "this session is gone; start a new one");
+      }
+    }
+    let best: OpenTunnel | undefined;
+    for (const one of open) if (best === undefined || one.link.size < best.link.size) best = one;
+    if (best === undefined)
+      throw new ServiceError("unavailable", `no connector offers ${server} now; try again`);
+    return best;
+  }
+
+  /** Ends the streams of every grant that matches. */
+  drop(matches: (grant: { facts: TokenFacts; server: string; id: string }) => boolean): void {
+    for (const { tunnel } of this.#known.values()) tunnel.open?.grants.drop(matches);
+  }
+
+  /** Renews grants, and lets go of connectors that are enrolled no more. Called every few seconds. */
+  sweep(): void {
+    for (const [connector, { tunnel }] of [...this.#known]) {
+      if (this.#enrolments.get(connector) === undefined) {
+        tunnel.end("the connector is not enrolled any more");
+        this.#known.delete(connector);
+      } else tunnel.open?.grants.sweep();
+    }
+  }
+
+  /** Names of connectors with an open session. */
+  connected(): string[] {
+    return [...this.#known].filter(([, one]) => one.tunnel.open !== undefined).map(([name]) => name);
+  }
+
+  close(): void {
+    for (const { tunnel } of this.#known.values()) tunnel.end("this edge is shutting down; try again");
+  }
+
+  #offering(server: string): OpenTunnel[] {
+    const since = performance.now() - presenceMs;
+    return [...this.#known.values()]
+      .filter((one) => one.heardAt >= since && one.ready.has(server))
+      .flatMap((one) => one.tunnel.open ?? []);
+  }
+}
