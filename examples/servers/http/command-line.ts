@@ -30,7 +30,8 @@ export function serveOptions(args: readonly string[]): ServeOptions {
 
 /** Start, say where as one JSON line, and stop on the first SIGTERM or SIGINT. */
 export async function serveUntilStopped(start: (options: ServeOptions) => Promise<Running>): Promise<void> {
-  const running = await start(serveOptions(process.argv.slice(2)));
+  const running = await startOrSay(start);
+  if (!running) return;
   const stopped = new Promise<void>((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
@@ -38,4 +39,14 @@ export async function serveUntilStopped(start: (options: ServeOptions) => Promis
   console.log(JSON.stringify({ url: running.url }));
   await stopped;
   await running.close();
+}
+
+async function startOrSay(start: (options: ServeOptions) => Promise<Running>): Promise<Running | undefined> {
+  try {
+    return await start(serveOptions(process.argv.slice(2)));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+    return undefined;
+  }
 }

@@ -7,7 +7,9 @@ const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 export interface GuardOptions {
   /** Absent: no token is needed. */
   readonly token?: TokenSource | undefined;
-  /** Names beside loopback that may stand in Host and Origin, without port. */
+  /** The address that is bound: a client that dials it puts it in Host. */
+  readonly host?: string | undefined;
+  /** Further names that may stand in Host and Origin, without port. */
   readonly allowedHosts?: readonly string[] | undefined;
 }
 
@@ -18,8 +20,12 @@ export type Guard = (req: IncomingMessage, res: ServerResponse) => boolean;
  * Host and Origin first: a page in a browser on this machine could otherwise reach a local server under a
  * name of its own (DNS rebinding). Then the bearer token.
  */
-export function guard({ token, allowedHosts = [] }: GuardOptions): Guard {
+export function guard({ token, host, allowedHosts = [] }: GuardOptions): Guard {
   const names = [...LOOPBACK_NAMES, ...allowedHosts];
+  // Browsers dial 0.0.0.0 as loopback, so a wildcard is never a name.
+  if (host !== undefined && host !== "0.0.0.0" && host !== "::") {
+    names.push(host.includes(":") ? `[${host}]` : host);
+  }
   const hostAllowed = hostHeaderValidation(names);
   const originAllowed = originValidation(names);
   return (req, res) => {
