@@ -3,9 +3,12 @@
  * started on 127.0.0.1 as ordinary processes, ready when they answer, gone when they are stopped, and
  * gone too when the process that started them is killed.
  */
+
+export { type Issuer, type IssuerOptions, startIssuer } from "./src/issuer.ts";
 export { leakCheck } from "./src/leak-check.ts";
 export { type NatsOptions, type NatsServer, startNats } from "./src/nats.ts";
 export { type OpenBao, type OpenBaoOptions, startOpenBao } from "./src/openbao.ts";
+export { type Postgres, type PostgresOptions, startPostgres } from "./src/postgres.ts";
 export type { Exit } from "./src/process/server.ts";
 export { type FindToolOptions, findTool } from "./src/tools/find-tool.ts";
 export { ToolError, type ToolName } from "./src/tools/tool.ts";

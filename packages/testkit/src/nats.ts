@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { accepts, placeFor } from "./process/place.ts";
+import { accepts, inPlace, type Place } from "./process/place.ts";
 import { type Exit, type Server, startServer } from "./process/server.ts";
 import { findTool } from "./tools/find-tool.ts";
 
@@ -26,7 +26,14 @@ export interface NatsServer extends Omit<Server, "folder"> {
 /** A real nats-server on 127.0.0.1. A restart keeps its port and its streams. */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
   const command = await findTool("nats-server");
-  const { folder, temporary } = await placeFor("nats", options.dir);
+  return await inPlace("nats", options.dir, (place) => start(place, command, options));
+}
+
+async function start(
+  { folder, temporary }: Place,
+  command: string,
+  options: NatsOptions,
+): Promise<NatsServer> {
   const configFile = join(folder, "nats-server.conf");
   let port = options.port;
   await writeFile(configFile, configText(folder, port, options), { mode: 0o600 });

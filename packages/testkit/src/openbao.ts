@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { placeFor, withFreePort } from "./process/place.ts";
+import { inPlace, type Place, withFreePort } from "./process/place.ts";
 import { type Exit, type Server, startServer } from "./process/server.ts";
 import { findTool } from "./tools/find-tool.ts";
 import { until } from "./until.ts";
@@ -36,31 +36,39 @@ interface Keys {
  */
 export async function startOpenBao(options: OpenBaoOptions = {}): Promise<OpenBao> {
   const command = await findTool("bao");
-  const { folder, temporary } = await placeFor("openbao", options.dir);
-  await mkdir(join(folder, "raft"), { recursive: true, mode: 0o700 });
-  const configFile = join(folder, "openbao.hcl");
+  return await withFreePort(options.port, (port) =>
+    inPlace("openbao", options.dir, (place) => start(place, { command, port, options })),
+  );
+}
 
-  return await withFreePort(options.port, async (port) => {
-    const url = `http://127.0.0.1:${port}`;
-    await writeFile(configFile, configText(folder, url), { mode: 0o600 });
-    const server = await startServer({
-      name: "openbao",
-      command,
-      args: ["server", "-config", configFile],
-      folder,
-      temporary,
-      onExit: options.onExit,
-      ready: async () => ((await health(url)) === undefined ? undefined : true),
-    });
-    try {
-      const keys = await initialise(url, temporary ? undefined : join(folder, "keys.json"));
-      await unseal(url, keys);
-      return handle(server, { url, port, keys });
-    } catch (error) {
-      await server.stop();
-      throw error;
-    }
+interface Start {
+  readonly command: string;
+  readonly port: number;
+  readonly options: OpenBaoOptions;
+}
+
+async function start({ folder, temporary }: Place, { command, port, options }: Start): Promise<OpenBao> {
+  const url = `http://127.0.0.1:${port}`;
+  const configFile = join(folder, "openbao.hcl");
+  await mkdir(join(folder, "raft"), { recursive: true, mode: 0o700 });
+  await writeFile(configFile, configText(folder, url), { mode: 0o600 });
+  const server = await startServer({
+    name: "openbao",
+    command,
+    args: ["server", "-config", configFile],
+    folder,
+    temporary,
+    onExit: options.onExit,
+    ready: async () => ((await health(url)) === undefined ? undefined : true),
   });
+  try {
+    const keys = await initialise(url, temporary ? undefined : join(folder, "keys.json"));
+    await unseal(url, keys);
+    return handle(server, { url, port, keys });
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
 }
 
 function handle(server: Server, { url, port, keys }: { url: string; port: number; keys: Keys }): OpenBao {

@@ -1,17 +1,31 @@
-import { mkdir, mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Where a server keeps its state: the caller's folder, or one made for this run and removed after it. */
-export async function placeFor(
+export interface Place {
+  readonly folder: string;
+  readonly temporary: boolean;
+}
+
+/** Start something in its folder; a folder that was made for it goes again when the start fails. */
+export async function inPlace<T>(
   name: string,
-  folder: string | undefined,
-): Promise<{ folder: string; temporary: boolean }> {
-  if (folder === undefined)
-    return { folder: await mkdtemp(join(tmpdir(), `sallyport-${name}-`)), temporary: true };
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  return { folder, temporary: false };
+  dir: string | undefined,
+  start: (place: Place) => Promise<T>,
+): Promise<T> {
+  if (dir !== undefined) {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    return await start({ folder: dir, temporary: false });
+  }
+  const folder = await mkdtemp(join(tmpdir(), `sallyport-${name}-`));
+  try {
+    return await start({ folder, temporary: true });
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** A TCP port of 127.0.0.1 that was free a moment ago. For servers that can't pick one themselves. */

