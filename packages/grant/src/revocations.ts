@@ -1,0 +1,73 @@
+import type { GrantFacts } from "./grant.ts";
+
+/** What can be revoked. `everything` needs no value. */
+export type RevocationTarget =
+  | { kind: "token" | "grant" | "agent" | "server" | "session"; value: string }
+  | { kind: "everything" };
+
+export type Revocation = RevocationTarget & {
+  /** Until when. For a token or grant, its own end: afterwards it opens nothing anyway. */
+  until: Date;
+};
+
+export interface Revocations {
+  /**
+   * Revoking again can prolong, never shorten. `full`: there is no room, and nothing was forgotten to make
+   * some. The caller must then widen it, up to `everything`, for which there is always room.
+   */
+  add(revocation: Revocation, now: Date): "added" | "full";
+  /** Why this grant no longer counts, or undefined. */
+  isRevoked(grant: GrantFacts, now: Date): RevocationTarget["kind"] | undefined;
+  readonly size: number;
+}
+
+/** The revocations in force here. Pure: time is an argument, and nothing but `add` changes it. */
+export function revocations(capacity = 10_000): Revocations {
+  const ends = new Map<string, number>();
+  let everythingUntil = Number.NEGATIVE_INFINITY;
+
+  return {
+    add(revocation, now) {
+      const until = revocation.until.getTime();
+      if (Number.isNaN(until)) throw new TypeError("a revocation needs an end");
+      if (revocation.kind === "everything") {
+        everythingUntil = Math.max(everythingUntil, until);
+        return "added";
+      }
+      const key = keyOf(revocation.kind, revocation.value);
+      if (!ends.has(key) && ends.size >= capacity) forgetEnded(ends, now);
+      if (!ends.has(key) && ends.size >= capacity) return "full";
+      ends.set(key, Math.max(ends.get(key) ?? until, until));
+      return "added";
+    },
+    isRevoked(grant, now) {
+      const time = now.getTime();
+      if (everythingUntil > time) return "everything";
+      if (ends.size === 0) return undefined;
+      return namesOf(grant).find(([kind, value]) => (ends.get(keyOf(kind, value)) ?? 0) > time)?.[0];
+    },
+    get size() {
+      return ends.size;
+    },
+  };
+}
+
+type Named = Exclude<RevocationTarget["kind"], "everything">;
+
+function namesOf(grant: GrantFacts): [Named, string][] {
+  return [
+    ["grant", grant.id],
+    ["token", grant.tokenHash],
+    ["session", grant.session],
+    ["agent", grant.agent],
+    ["server", grant.server],
+  ];
+}
+
+function keyOf(kind: Named, value: string): string {
+  return `${kind} ${value}`;
+}
+
+function forgetEnded(ends: Map<string, number>, now: Date): void {
+  for (const [key, end] of ends) if (end <= now.getTime()) ends.delete(key);
+}
