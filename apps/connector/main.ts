@@ -1,0 +1,157 @@
+import { createPublicKey, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { auditWriter, recorder } from "@sallyport/audit";
+import { append, connectBus, defaultLimits, openBucket, openRoad, publish } from "@sallyport/bus";
+import { auditLog, exchangeRoad, presence, revocations, telemetryExport } from "@sallyport/contracts";
+import { jwksFromFile, jwksFromUrl, revocations as revocationList, tokenVerifier } from "@sallyport/grant";
+import { loadPolicies } from "@sallyport/policy";
+import { runApp, startTelemetry } from "@sallyport/runtime";
+import { readPrivateKeyText } from "@sallyport/seal";
+import { connectorConfig } from "./src/config.ts";
+import { brokerClient } from "./src/credentials/broker.ts";
+import { Leases } from "./src/credentials/leases.ts";
+import { handleExchange } from "./src/handle-exchange.ts";
+import { openServers } from "./src/servers.ts";
+import { sessionNames } from "./src/session-names.ts";
+import { Doors } from "./src/tunnel/doors.ts";
+
+const presenceMs = 1_000;
+const sweepMs = 1_000;
+const claimMs = 10_000;
+
+await runApp("connector", async (app) => {
+  const config = await app.config(connectorConfig);
+  const who = { zone: "connector", instance: config.instance } as const;
+  const boot = randomUUID();
+  const startedAt = new Date().toISOString();
+  const now = () => new Date();
+
+  // What must be right before anything is opened: keys and policies.
+  const privateKey = readPrivateKeyText((await config.privateKey.read()).revealText());
+  const edges = new Map(
+    Object.entries(config.edges).map(([edge, file]) => [edge, createPublicKey(readFileSync(file))]),
+  );
+  const policies = await loadPolicies(config.policies);
+
+  const bus = app.use(
+    await connectBus({ ...config.nats, who, credentials: { creds: config.nats.creds }, log: app.log }),
+    "nats",
+  );
+  app.use(
+    startTelemetry({
+      ...who,
+      version: app.version,
+      sampleRatio: config.telemetry.sampleRatio,
+      publish: async (signal, body) => {
+        publish(bus, telemetryExport, { params: { ...who, signal }, body });
+      },
+    }),
+    "telemetry",
+  );
+
+  const record = recorder(who);
+  const writer = app.use(
+    auditWriter({
+      publish: (bytes, messageId) =>
+        append(bus, auditLog, { params: who, bytes, messageId, timeoutMs: 1_000 }),
+    }),
+    "audit",
+  );
+  const leases = new Leases(
+    brokerClient({ bus, connector: config.instance, boot, privateKey, timeoutMs: config.limits.broker }),
+  );
+  app.use({ close: () => leases.close() }, "leases");
+  const servers = await openServers(config.servers, { leases, log: app.log });
+  for (const { upstream, name } of servers.values())
+    app.use({ close: () => upstream.close() }, `server ${name}`);
+
+  const revoked = revocationList();
+  const { tokens } = config;
+  const doors = new Doors({
+    connector: config.instance,
+    privateKey,
+    edgeKey: (edge) => edges.get(edge),
+    road: { send: (peer, bytes) => road.send(peer, bytes) },
+    checks: {
+      connector: config.instance,
+      tenant: config.tenant,
+      edgeKey: (edge) => edges.get(edge),
+      verifyToken: tokenVerifier({
+        issuer: tokens.issuer,
+        audience: (server) => `${tokens.publicUrl}/mcp/${server}`,
+        keys:
+          tokens.jwksUrl === undefined
+            ? jwksFromFile(tokens.jwksFile as string)
+            : jwksFromUrl(tokens.jwksUrl),
+        now,
+      }),
+      isRevoked: (grant) => revoked.isRevoked(grant, now()),
+      now,
+    },
+    log: app.log,
+    now,
+    call: (exchange, grants) => void handleExchange(exchangeDeps, exchange, grants),
+    granted: async ({ facts }) => {
+      const { agent, user, server, id, tenant } = facts;
+      await writer.append(record({ kind: "grant", event: "opened", agent, user, server, grant: id, tenant }));
+    },
+  });
+  const exchangeDeps = {
+    tenant: config.tenant,
+    servers,
+    policies,
+    sessions: sessionNames(config.instance, privateKey),
+    leases,
+    audit: { append: (fields: Parameters<typeof record>[0]) => writer.append(record(fields)) },
+    maxBodyBytes: defaultLimits.maxRequestBytes,
+    log: app.log,
+  };
+  const road = app.use(
+    openRoad(bus, exchangeRoad, { message: (peer, bytes) => doors.message(peer, bytes) }),
+    "road",
+  );
+  app.use({ close: async () => doors.close() }, "tunnels");
+
+  const bucket = await openBucket(bus, revocations);
+  app.use(
+    await bucket.watch((_key, entry) => {
+      if (entry === undefined) return;
+      const { kind, value } = entry.value;
+      const until = new Date(entry.value.until);
+      if (revoked.add({ kind, value, until }, now()) === "full")
+        revoked.add({ kind: "everything", until }, now());
+      doors.sweep();
+    }),
+    "revocations",
+  );
+
+  const announce = () =>
+    publish(bus, presence, {
+      params: who,
+      body: {
+        boot,
+        version: app.version,
+        startedAt,
+        servers: [...servers.values()].map(({ name, upstream }) => {
+          const problem = upstream.problem();
+          return problem === undefined ? { name, ready: true } : { name, ready: false, problem };
+        }),
+      },
+    });
+  const timers = [
+    setInterval(announce, presenceMs),
+    setInterval(() => doors.sweep(), sweepMs),
+    setInterval(
+      () =>
+        void leases
+          .sweep()
+          .catch((err: unknown) => app.log.warn({ err }, "the broker was not told which sessions live")),
+      claimMs,
+    ),
+  ];
+  app.use({ close: async () => timers.forEach(clearInterval) }, "timers");
+
+  app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
+  app.health.check("edges", () => (doors.size > 0 ? "ok" : { problem: "no edge has opened a tunnel" }));
+  announce();
+});

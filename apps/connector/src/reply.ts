@@ -1,0 +1,226 @@
+import type { Incoming } from "@sallyport/bus";
+import { asServiceError, type ReplyHead, ServiceError } from "@sallyport/contracts";
+import { forwardableResponseHeaders } from "@sallyport/egress";
+import { type Answer, filterToolsList, filterToolsListEvent, SseSplitter } from "@sallyport/mcp";
+import { type BodyDecoder, decodeBody, type Scrubber, type ScrubStream } from "@sallyport/scrub";
+import type { UpstreamReply } from "./upstream/upstream.ts";
+
+const decodeLimits = { maxOutputBytes: 64 * 1024 * 1024, maxRatio: 200 };
+/** A list of tools is read whole to be filtered. */
+const maxListBytes = 4 * 1024 * 1024;
+
+export interface ReplyOptions {
+  exchange: Incoming;
+  /** Knows every active secret of the call; undefined when no credential is used. */
+  scrubber: Scrubber | undefined;
+  /** For an answer that may hold a list of tools: which may be shown. */
+  visible: ((tool: string) => boolean) | undefined;
+  /** The name under which the agent gets to know the upstream's session. */
+  sessionName(upstreamSession: string): string;
+  /** The agent has taken what was sent: the upstream may go on. */
+  resume(): void;
+  /** What to answer when the upstream fails before it has said anything. */
+  failure(error: ServiceError, reached: boolean): Answer;
+  /** Once. */
+  finished(outcome: ReplyOutcome): void;
+}
+
+export interface ReplyOutcome {
+  status: number | undefined;
+  bytes: number;
+  redacted: number;
+  error: ServiceError | undefined;
+  /** The agent went before the end. */
+  cancelled: boolean;
+}
+
+/**
+ * The way back: headers by allowlist, body unpacked if it must be, scrubbed, `tools/list` filtered, and on under the
+ * agent's credit. With no secret and no list of tools the bytes pass as they came.
+ */
+export class Reply implements UpstreamReply {
+  readonly #options: ReplyOptions;
+  #status: number | undefined;
+  #scrub: ScrubStream | undefined;
+  #filter: BodyFilter | undefined;
+  #decoder: BodyDecoder | undefined;
+  #bytes = 0;
+  #headed = false;
+  #finished = false;
+
+  constructor(options: ReplyOptions) {
+    this.#options = options;
+  }
+
+  head(status: number, headers: readonly (readonly [string, string])[]): void {
+    const { scrubber, visible, exchange } = this.#options;
+    this.#status = status;
+    const find = (name: string) => headers.find(([key]) => key.toLowerCase() === name)?.[1];
+    const type = find("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
+    const isEvents = type === "text/event-stream";
+    if (scrubber && !scrubber.empty)
+      this.#scrub = scrubber.stream(isEvents || type.endsWith("json") ? "json" : "text");
+    if (visible && (isEvents || type === "application/json")) this.#filter = bodyFilter(visible, isEvents);
+    try {
+      this.#decode(find("content-encoding"));
+    } catch (error) {
+      this.fail(
+        new ServiceError("internal", "the upstream's reply is packed in a way that cannot be checked", {
+          cause: error,
+        }),
+      );
+      return;
+    }
+    this.#headed = true;
+    exchange.reply({ status, headers: this.#headers(headers) } satisfies ReplyHead);
+  }
+
+  data(chunk: Uint8Array): boolean {
+    if (this.#finished) return true;
+    if (this.#decoder) return this.#decoder.writable.write(chunk);
+    return this.#pass(chunk);
+  }
+
+  end(): void {
+    if (this.#decoder) this.#decoder.writable.end();
+    else this.#last();
+  }
+
+  fail(error: ServiceError, reached = true): void {
+    if (this.#finished) return;
+    if (this.#headed) this.#options.exchange.fail(error);
+    else answer(this.#options.exchange, this.#options.failure(error, reached));
+    this.#finish(error);
+  }
+
+  /** The agent has gone. */
+  cancelled(): void {
+    this.#finish(undefined, true);
+  }
+
+  #headers(headers: readonly (readonly [string, string])[]): [string, string][] {
+    const kept: [string, string][] = [];
+    for (const [name, value] of forwardableResponseHeaders(headers)) {
+      if (name.toLowerCase() === "mcp-session-id")
+        kept.push(["mcp-session-id", this.#options.sessionName(value)]);
+      else kept.push([name, this.#options.scrubber?.text(value) ?? value]);
+    }
+    return kept;
+  }
+
+  #decode(encoding: string | undefined): void {
+    const decoder = decodeBody(encoding, decodeLimits);
+    if (decoder === undefined) return;
+    this.#decoder = decoder;
+    const { readable, writable } = decoder;
+    readable.on("data", (chunk: Uint8Array) => {
+      if (!this.#pass(chunk)) readable.pause();
+    });
+    readable.on("end", () => this.#last());
+    readable.on("error", (error) =>
+      this.fail(new ServiceError("internal", "the upstream's packed reply cannot be read", { cause: error })),
+    );
+    writable.on("drain", () => this.#options.resume());
+  }
+
+  /** There is credit again. */
+  drained(): void {
+    if (this.#decoder) this.#decoder.readable.resume();
+    else this.#options.resume();
+  }
+
+  #pass(chunk: Uint8Array): boolean {
+    try {
+      const clean = this.#scrub ? this.#scrub.push(chunk) : chunk;
+      return this.#write(this.#filter ? this.#filter.push(clean) : clean);
+    } catch (error) {
+      this.fail(asServiceError(error));
+      return true;
+    }
+  }
+
+  #last(): void {
+    if (this.#finished) return;
+    try {
+      const rest = this.#scrub?.end() ?? nothing;
+      if (this.#filter) {
+        this.#write(this.#filter.push(rest));
+        this.#write(this.#filter.end());
+      } else this.#write(rest);
+    } catch (error) {
+      this.fail(asServiceError(error));
+      return;
+    }
+    this.#options.exchange.end();
+    this.#finish(undefined);
+  }
+
+  #write(bytes: Uint8Array): boolean {
+    this.#bytes += bytes.length;
+    return bytes.length === 0 || this.#options.exchange.write(bytes);
+  }
+
+  #finish(error: ServiceError | undefined, cancelled = false): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#options.finished({
+      status: this.#status,
+      bytes: this.#bytes,
+      redacted: this.#scrub?.found ?? 0,
+      error,
+      cancelled,
+    });
+  }
+}
+
+/** A whole answer of ours in place of the upstream's. */
+export function answer(exchange: Incoming, { status, headers, body }: Answer): void {
+  exchange.reply({ status, headers: Object.entries(headers) } satisfies ReplyHead);
+  exchange.write(Buffer.from(body));
+  exchange.end();
+}
+
+const nothing = new Uint8Array(0);
+
+interface BodyFilter {
+  push(chunk: Uint8Array): Uint8Array;
+  end(): Uint8Array;
+}
+
+function bodyFilter(visible: (tool: string) => boolean, isEvents: boolean): BodyFilter {
+  const limits = { maxBytes: maxListBytes, maxKeys: 200_000 };
+  const unreadable = () =>
+    new ServiceError("internal", "the upstream's list of tools cannot be read, and is not shown");
+  if (isEvents) {
+    const splitter = new SseSplitter({ maxEventBytes: maxListBytes });
+    return {
+      push: (chunk) => {
+        const step = splitter.push(chunk);
+        if (!step.ok) throw unreadable();
+        const events = step.events.map(({ raw }) => {
+          const filtered = filterToolsListEvent(raw, visible, limits);
+          if (!filtered.ok) throw unreadable();
+          return filtered.bytes;
+        });
+        return events.length === 1 ? (events[0] as Uint8Array) : Buffer.concat(events);
+      },
+      end: () => splitter.end(),
+    };
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  return {
+    push: (chunk) => {
+      bytes += chunk.length;
+      if (bytes > maxListBytes) throw unreadable();
+      chunks.push(chunk);
+      return nothing;
+    },
+    end: () => {
+      if (bytes === 0) return nothing;
+      const filtered = filterToolsList(Buffer.concat(chunks), visible, limits);
+      if (!filtered.ok) throw unreadable();
+      return filtered.bytes;
+    },
+  };
+}

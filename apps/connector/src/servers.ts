@@ -1,0 +1,54 @@
+import { lookup } from "node:dns/promises";
+import { readFileSync } from "node:fs";
+import { openUpstream, type Placement, parseTarget } from "@sallyport/egress";
+import type { ServerConfig } from "./config.ts";
+import type { Leases } from "./credentials/leases.ts";
+import { httpUpstream } from "./upstream/http.ts";
+import { stdioUpstream } from "./upstream/stdio/stdio.ts";
+import type { Upstream } from "./upstream/upstream.ts";
+
+/** A private MCP server that this connector offers. */
+export interface Server {
+  name: string;
+  upstream: Upstream;
+  /** Which credential its requests carry, and where. */
+  credential: { name: string; place: Placement } | undefined;
+}
+
+export interface ServerDeps {
+  leases: Pick<Leases, "pin" | "end">;
+  log: { warn(fields: object, message: string): void };
+}
+
+const headersTimeoutMs = 60_000;
+
+/** Every configured server. None is dialled or started before it is called: one bad server disturbs no other. */
+export async function openServers(
+  configs: Readonly<Record<string, ServerConfig>>,
+  deps: ServerDeps,
+): Promise<ReadonlyMap<string, Server>> {
+  const servers = new Map<string, Server>();
+  for (const [name, config] of Object.entries(configs)) {
+    const upstream = "url" in config ? openHttp(name, config) : stdioUpstream(name, config, deps);
+    servers.set(name, { name, upstream, credential: config.credential as Server["credential"] });
+  }
+  return servers;
+}
+
+function openHttp(name: string, config: Extract<ServerConfig, { url: string }>): Upstream {
+  const target = parseTarget(config.url);
+  const placement = config.credential?.place as Placement | undefined;
+  const pool = openUpstream(target, {
+    // A socket that carried one credential never carries another, nor another server's calls.
+    partition: `${name} ${config.credential?.name ?? ""}`,
+    resolver: async (hostname) => (await lookup(hostname, { all: true })).map(({ address }) => address),
+    ...(config.caFile === undefined ? {} : { tls: { ca: readFileSync(config.caFile, "utf8") } }),
+  });
+  return httpUpstream({
+    server: name,
+    path: `${target.url.pathname}${target.url.search}`,
+    placement,
+    pool,
+    headersTimeoutMs,
+  });
+}

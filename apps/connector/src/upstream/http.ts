@@ -1,0 +1,121 @@
+import { ServiceError } from "@sallyport/contracts";
+import {
+  EgressError,
+  type Upstream as EgressUpstream,
+  forwardableRequestHeaders,
+  isRedirect,
+  type Placement,
+  placeInRequest,
+} from "@sallyport/egress";
+import type { Dispatcher } from "undici";
+import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "./upstream.ts";
+
+export interface HttpUpstreamDeps {
+  server: string;
+  /** Path and query of the route's URL. */
+  path: string;
+  placement: Placement | undefined;
+  /** The pinned, guarded pool of this route and credential. */
+  pool: EgressUpstream;
+  headersTimeoutMs: number;
+}
+
+/** A private MCP server that speaks Streamable HTTP itself. */
+export function httpUpstream(deps: HttpUpstreamDeps): Upstream {
+  return {
+    send: (request, reply) => dispatch(deps, request, reply),
+    needsLease: () => deps.placement !== undefined,
+    problem: () => undefined,
+    close: () => deps.pool.close(),
+  };
+}
+
+function dispatch(deps: HttpUpstreamDeps, request: UpstreamRequest, reply: UpstreamReply): UpstreamCall {
+  let controller: Dispatcher.DispatchController | undefined;
+  let cancelled = false;
+  const call: UpstreamCall = {
+    cancel: () => {
+      cancelled = true;
+      controller?.abort(new Error("the agent has gone"));
+    },
+    resume: () => controller?.resume(),
+  };
+  const placed = place(deps, request);
+  deps.pool.dispatch(
+    {
+      path: placed.path,
+      method: request.method,
+      headers: placed.headers,
+      body: request.body.length === 0 ? null : request.body,
+      // Never retried: a call that may have arrived is not sent twice.
+      idempotent: false,
+      headersTimeout: deps.headersTimeoutMs,
+      bodyTimeout: 0,
+    },
+    {
+      onRequestStart: (started) => {
+        controller = started;
+        if (cancelled) started.abort(new Error("the agent has gone"));
+      },
+      onResponseStart: (started, status, headers) => {
+        if (isRedirect(status)) {
+          // A redirect would take the credential off the route.
+          cancelled = true;
+          started.abort(new Error("redirect"));
+          reply.fail(
+            new ServiceError("unavailable", `${deps.server} answered with a redirect, which is not followed`),
+            true,
+          );
+          return;
+        }
+        reply.head(status, pairs(headers));
+      },
+      onResponseData: (started, chunk) => {
+        if (!cancelled && !reply.data(chunk)) started.pause();
+      },
+      onResponseEnd: () => {
+        if (!cancelled) reply.end();
+      },
+      onResponseError: (_started, error) => {
+        if (cancelled) return;
+        reply.fail(
+          asUpstreamError(error, deps.server),
+          !(error instanceof EgressError) || !beforeSending.has(error.code),
+        );
+      },
+    },
+  );
+  return call;
+}
+
+function place(deps: HttpUpstreamDeps, request: UpstreamRequest): { path: string; headers: string[] } {
+  const headers = forwardableRequestHeaders(request.headers).flat() as string[];
+  if (request.session !== undefined) headers.push("mcp-session-id", request.session);
+  if (request.trace) {
+    headers.push("traceparent", request.trace.traceparent);
+    if (request.trace.tracestate !== undefined) headers.push("tracestate", request.trace.tracestate);
+  }
+  const bare = { path: deps.path, headers };
+  if (deps.placement === undefined) return bare;
+  if (request.lease === undefined) throw new ServiceError("unavailable", `${deps.server} needs a credential`);
+  return placeInRequest(deps.placement, request.lease.material, bare);
+}
+
+/** Failures of the connection itself: no byte of the request has left. */
+const beforeSending = new Set(["address-refused", "dns", "connect", "tls"]);
+
+/** Names are public, addresses and the upstream's words are not: those stay in `detail`. */
+function asUpstreamError(error: unknown, server: string): ServiceError {
+  const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const reason = error instanceof EgressError ? `: ${error.code}` : "";
+  const code = /timeout/i.test(detail) ? "timeout" : "unavailable";
+  return new ServiceError(code, `${server} could not be reached${reason}`, { detail, cause: error });
+}
+
+function pairs(headers: Record<string, string | string[] | undefined>): [string, string][] {
+  const list: [string, string][] = [];
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of value === undefined ? [] : [value].flat()) list.push([name, one]);
+  }
+  return list;
+}

@@ -1,0 +1,47 @@
+import type { ServiceError } from "@sallyport/contracts";
+import type { Message } from "@sallyport/mcp";
+import type { Scrubber } from "@sallyport/scrub";
+import type { Lease } from "../credentials/leases.ts";
+
+/** A request as it goes to a private server: the agent's allowed headers, and a body that is not written again. */
+export interface UpstreamRequest {
+  method: "POST" | "GET" | "DELETE";
+  headers: readonly (readonly [string, string])[];
+  body: Uint8Array;
+  /** The upstream's own name of the session. */
+  session: string | undefined;
+  /** What the session's leases are kept under: a process pins it while it runs. */
+  leaseSession: string;
+  messages: readonly Message[];
+  /** Who the agent is, as a digest: what is kept apart for two agents is kept apart by it. */
+  principal: string;
+  lease: Lease | undefined;
+  trace: { traceparent: string; tracestate?: string } | undefined;
+}
+
+/** What comes back: one head, data, then end; or fail at any point. */
+export interface UpstreamReply {
+  head(status: number, headers: readonly (readonly [string, string])[]): void;
+  /** False: pause until `resume` of the call. */
+  data(chunk: Uint8Array): boolean;
+  end(): void;
+  /** `reached`: the request may have arrived at the upstream, so it must not be sent again without a thought. */
+  fail(error: ServiceError, reached: boolean): void;
+}
+
+export interface UpstreamCall {
+  cancel(): void;
+  resume(): void;
+}
+
+/** A private MCP server as the rest of the connector sees it: Streamable HTTP, whatever it really speaks. */
+export interface Upstream {
+  send(request: UpstreamRequest, reply: UpstreamReply): UpstreamCall;
+  /** Whether this request needs a lease: a process that runs already got its credential when it was started. */
+  needsLease(request: { session: string | undefined; principal: string }): boolean;
+  /** Knows the secrets of a session whose process got them at its start. */
+  scrubber?(session: string | undefined): Scrubber | undefined;
+  /** Why it cannot be used now, for doctor and presence; undefined when it can. */
+  problem(): string | undefined;
+  close(): Promise<void>;
+}
