@@ -13,3 +13,11 @@ export { type App, runApp } from "./src/lifecycle/run-app.ts";
 export { createLog, type Log } from "./src/logs/logger.ts";
 export { Secret } from "./src/secret/secret.ts";
 export { SecretFile, secretFile } from "./src/secret/secret-file.ts";
+export {
+  type McpOperation,
+  mcp,
+  mcpAttributes,
+  mcpDuration,
+  mcpSpanName,
+} from "./src/telemetry/conventions.ts";
+export { startTelemetry, type Telemetry, type TelemetryOptions } from "./src/telemetry/start-telemetry.ts";
