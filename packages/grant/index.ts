@@ -18,7 +18,13 @@ export { type GrantFacts, grantEnd } from "./src/grant.ts";
 export { jwksFromFile } from "./src/jwks-file.ts";
 export { type JwksUrlOptions, jwksFromUrl } from "./src/jwks-url.ts";
 export type { KeyHint, KeySource } from "./src/key-source.ts";
-export { type Revocation, type Revocations, type RevocationTarget, revocations } from "./src/revocations.ts";
+export {
+  type Revocable,
+  type Revocation,
+  type Revocations,
+  type RevocationTarget,
+  revocations,
+} from "./src/revocations.ts";
 export { differenceFromToken, sameAsToken, type TokenDifference } from "./src/same-as-token.ts";
 export { signGrant } from "./src/sign-grant.ts";
 export { serverScope, type TokenFacts, type TokenRules, tokenHash, tokenVerifier } from "./src/token.ts";

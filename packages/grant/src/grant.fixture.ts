@@ -35,10 +35,12 @@ export const token: TokenFacts = {
   hash: facts.tokenHash,
 };
 
-const part = (value: unknown) =>
-  Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+function part(value: unknown): string {
+  if (Buffer.isBuffer(value)) return value.toString("base64url");
+  return Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+}
 
-/** A JWS by hand, so that it can be wrong in any way. Header and payload may be given as text. */
+/** A JWS by hand, so that it can be wrong in any way. Header and payload may be given as text or bytes. */
 export function jws(
   header: unknown,
   payload: unknown,

@@ -122,10 +122,33 @@ describe("keys from a URL", () => {
   });
 });
 
+describe("a slow fetch", () => {
+  test("is joined by who comes later, even when another one would be due", async () => {
+    fail();
+    const keys = source();
+    await expect(keys.keyFor(hint("a"))).rejects.toMatchObject(unavailable);
+    let finish = () => {};
+    const asked = new Promise<void>((resolve) => {
+      answer = (res) => {
+        finish = () => res.end(JSON.stringify({ keys: [jwk("a")] }));
+        resolve();
+      };
+    });
+    time += 1000;
+    const first = keys.keyFor(hint("a"));
+    await asked;
+    time += 4000;
+    const second = keys.keyFor(hint("a"));
+    finish();
+    expect(await second).toBe(await first);
+    expect(fetches).toBe(2);
+  });
+});
+
 describe("an answer is not taken", () => {
   test.each<[string, (res: ServerResponse) => void]>([
     ["that is an error", (res) => res.writeHead(404).end(JSON.stringify({ keys: [jwk("a")] }))],
-    ["that redirects", (res) => res.writeHead(302, { location: "/other" }).end()],
+    ["that redirects, even to good keys", redirect],
     ["that is no JWK Set", (res) => res.end("<html>")],
     ["that holds a private key", (res) => res.end(JSON.stringify({ keys: [privateJwk("a")] }))],
     ["that is too large", (res) => res.end(JSON.stringify({ keys: [jwk("a")], x: "x".repeat(256 * 1024) }))],
@@ -154,6 +177,11 @@ describe("an answer is not taken", () => {
       unavailable,
     );
   });
+
+  function redirect(res: ServerResponse): void {
+    if (res.req.url === "/other") res.end(JSON.stringify({ keys: [jwk("a")] }));
+    else res.writeHead(302, { location: "/other" }).end();
+  }
 
   const privateJwk = (kid: string) => ({
     ...generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" }),

@@ -10,6 +10,9 @@ export type Revocation = RevocationTarget & {
   until: Date;
 };
 
+/** The names of a grant by which it can be revoked. */
+export type Revocable = Pick<GrantFacts, "id" | "tokenHash" | "session" | "agent" | "server">;
+
 export interface Revocations {
   /**
    * Revoking again can prolong, never shorten. `full`: there is no room, and nothing was forgotten to make
@@ -17,7 +20,7 @@ export interface Revocations {
    */
   add(revocation: Revocation, now: Date): "added" | "full";
   /** Why this grant no longer counts, or undefined. */
-  isRevoked(grant: GrantFacts, now: Date): RevocationTarget["kind"] | undefined;
+  isRevoked(grant: Revocable, now: Date): RevocationTarget["kind"] | undefined;
   readonly size: number;
 }
 
@@ -54,7 +57,7 @@ export function revocations(capacity = 10_000): Revocations {
 
 type Named = Exclude<RevocationTarget["kind"], "everything">;
 
-function namesOf(grant: GrantFacts): [Named, string][] {
+function namesOf(grant: Revocable): [Named, string][] {
   return [
     ["grant", grant.id],
     ["token", grant.tokenHash],

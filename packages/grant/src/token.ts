@@ -6,7 +6,7 @@ import { readJws } from "./read-jws.ts";
 import { isAccessTokenType, TokenClaims, TokenHeader } from "./token-claims.ts";
 
 /** Characters. A token of this size fits into one header of common servers. */
-export const MAX_TOKEN_LENGTH = 16 * 1024;
+const MAX_TOKEN_LENGTH = 16 * 1024;
 const DEFAULT_ALGORITHMS = ["ES256", "EdDSA", "RS256", "PS256"] as const;
 const MAX_SKEW_SECONDS = 60;
 

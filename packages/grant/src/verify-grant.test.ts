@@ -175,7 +175,7 @@ describe("verifying refuses", () => {
       "malformed",
       jws('{"alg":"none","alg":"EdDSA","typ":"txntoken+jwt","kid":"k1"}', claims, edgeKeys.privateKey),
     ],
-    ["text that is not UTF-8", "malformed", `${good.split(".")[0]}._w.x`],
+    ["text that is not UTF-8", "malformed", jws(header, latin1(), edgeKeys.privateKey)],
     ["more than 8 KiB", "malformed", `${good}${"A".repeat(8192)}`],
     ["a signature spelled another way", "malformed", respelled(good)],
     ["two parts", "malformed", good.split(".").slice(0, 2).join(".")],
@@ -204,6 +204,10 @@ describe("verifying refuses", () => {
     return jws({ ...header, alg: "HS256" }, claims, (input) =>
       createHmac("sha256", secret).update(input).digest(),
     );
+  }
+
+  function latin1(): Buffer {
+    return Buffer.from(JSON.stringify({ ...claims, sub: "agent-\u00ff" }), "latin1");
   }
 
   function twice(name: string): string {
