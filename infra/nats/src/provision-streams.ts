@@ -112,9 +112,10 @@ export function wantedConfig(asset: Asset, options: Pick<ProvisionOptions, "maxB
     allow_rollup_hdrs: bucket,
     allow_msg_ttl: bucket,
     max_msgs_per_subject: bucket ? 1 : -1,
-    // A direct answer repeats the stored headers, and its asker picks the subject it goes to: see docs of the test.
+    // See src/jetstream-rights.ts: a direct answer repeats stored headers at a subject of its asker's choice.
     allow_direct: false,
-    mirror_direct: false,
+    // A reader that is gone leaves its consumer for five minutes at most, durable or not: nobody can use them up for good.
     max_consumers: 1024,
+    consumer_limits: { inactive_threshold: nanos(300_000) },
   };
 }

@@ -116,7 +116,7 @@ function accountLimits() {
   return {
     ...{ subs: -1, data: -1, payload: 1024 * 1024, conn: 4096, wildcards: true, disallow_bearer: true },
     ...{ leaf: 0, imports: 0, exports: 0 },
-    // The server's own store is the byte limit (`max_file_store`); ordered consumers keep their state in memory.
+    // Bytes on disk are bounded by each stream and by the server's `max_file_store`; nothing is kept in memory alone.
     ...{ streams, consumer: 4096, disk_storage: -1, mem_storage: 0, max_bytes_required: true },
   };
 }

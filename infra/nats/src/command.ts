@@ -1,0 +1,99 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { type ZoneInstance, zones } from "@sallyport/contracts";
+import { permissionsFor } from "./permissions.ts";
+import { serverConfig } from "./server-config.ts";
+import { createTrust, issueUser } from "./trust.ts";
+import { loadTrust, storeTrust, writeNew } from "./trust-files.ts";
+
+const help = `Usage: pnpm infra:nats --out DIR [--zone ZONE --instance NAME]...
+
+Writes into DIR what a NATS server and its users need. Run again with the same DIR to add users.
+
+  trust/                   operator and account keys (0600): keep them off the server
+  nats-server.conf         operator mode, with the accounts in it
+  creds/provisioner.creds  makes the streams and buckets
+  creds/ZONE-NAME.creds    one for each --zone/--instance pair; zones are ${zones.join(", ")}
+
+  --out DIR           the folder; made when it is not there
+  --zone, --instance  a user, in pairs and as often as wanted
+  --store DIR         where the server keeps its streams (default: /data/jetstream)
+  --max-bytes N       bytes that all streams may take (default: 10 GiB)
+  --cluster           several servers sync in the background; without it each write is synced before it is acknowledged
+  --help              this text
+
+A file that is there already is never overwritten: remove a creds file to make it anew.
+`;
+
+interface Arguments {
+  out: string;
+  users: readonly ZoneInstance[];
+  store: string;
+  maxBytes: number;
+  cluster: boolean;
+}
+
+function readArguments(argv: readonly string[]): Arguments | undefined {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      out: { type: "string" },
+      zone: { type: "string", multiple: true, default: [] },
+      instance: { type: "string", multiple: true, default: [] },
+      store: { type: "string", default: "/data/jetstream" },
+      "max-bytes": { type: "string", default: String(10 * 1024 ** 3) },
+      cluster: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  if (values.out === undefined) throw new Error("--out DIR is missing; --help shows the rest");
+  if (values.zone.length !== values.instance.length) throw new Error("give one --instance for each --zone");
+  const users = values.zone.map(
+    (zone, index) => ({ zone, instance: values.instance[index] ?? "" }) as ZoneInstance,
+  );
+  // Wrong names end here, before anything is written.
+  for (const who of users) permissionsFor(who, []);
+  const { cluster, store } = values;
+  return { out: resolve(values.out), users, store, maxBytes: Number(values["max-bytes"]), cluster };
+}
+
+/** Does what the arguments say and tells what it wrote. Throws what a person should read. */
+export async function run(argv: readonly string[], tell: (text: string) => void): Promise<void> {
+  const args = readArguments(argv);
+  if (args === undefined) {
+    tell(help);
+    return;
+  }
+  const trustFolder = join(args.out, "trust");
+  const credsFolder = join(args.out, "creds");
+  const stored = await loadTrust(trustFolder);
+  const trust = stored ?? (await createTrust({ name: "sallyport" }));
+  const config = serverConfig(trust, {
+    jetstream: { dir: args.store, syncAlways: !args.cluster, maxBytes: args.maxBytes },
+  });
+  await mkdir(credsFolder, { recursive: true, mode: 0o700 });
+  if (stored === undefined) {
+    await storeTrust(trust, trustFolder);
+    await writeNew(join(args.out, "nats-server.conf"), config);
+    await writeNew(join(credsFolder, "provisioner.creds"), await issueUser(trust, "provisioner"));
+    tell(`New trust in ${args.out}\n`);
+  }
+  for (const who of args.users) {
+    const file = join(credsFolder, `${who.zone}-${who.instance}.creds`);
+    await writeOrExplain(file, await issueUser(trust, who));
+    tell(`${file}\n`);
+  }
+}
+
+async function writeOrExplain(file: string, content: Uint8Array): Promise<void> {
+  try {
+    await writeNew(file, content);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new Error(`${file} is there already and was left as it is: remove it to issue new credentials`, {
+      cause: error,
+    });
+  }
+}

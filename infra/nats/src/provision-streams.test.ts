@@ -1,0 +1,131 @@
+import { DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
+import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import type { ZoneInstance } from "@sallyport/contracts";
+import { type NatsServer, startNats } from "@sallyport/testkit";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { inboxOf } from "./permissions.ts";
+import { type ProvisionOptions, provisionStreams } from "./provision-streams.ts";
+import { provisionerInbox } from "./provisioner.ts";
+import { serverConfig } from "./server-config.ts";
+import { createTrust, issueUser, type Trust } from "./trust.ts";
+
+let trust: Trust;
+let server: NatsServer;
+const connections: NatsConnection[] = [];
+const kib = 1024;
+
+beforeEach(async () => {
+  trust = await createTrust({ name: "t" });
+  const store = { dir: "jetstream", syncAlways: true, maxBytes: 64 * kib * kib };
+  server = await startNats({ jetstream: false, config: serverConfig(trust, { jetstream: store }) });
+});
+afterEach(async () => {
+  for (const connection of connections.splice(0)) await connection.close();
+  await server.stop();
+});
+
+async function provision(maxBytes: ProvisionOptions["maxBytes"]) {
+  return provisionStreams({ servers: [server.url], creds: await issueUser(trust, "provisioner"), maxBytes });
+}
+
+async function connectAs(who: ZoneInstance | "provisioner"): Promise<NatsConnection> {
+  const connection = await connect({
+    servers: server.url,
+    authenticator: credsAuthenticator(await issueUser(trust, who)),
+    inboxPrefix: who === "provisioner" ? provisionerInbox : inboxOf(who),
+  });
+  connections.push(connection);
+  return connection;
+}
+
+const outcomes = (done: Awaited<ReturnType<typeof provision>>) => new Set(done.map(({ outcome }) => outcome));
+
+test("it makes every stream once; a second run finds all as wanted", async () => {
+  const size = { log: 1024 * kib, bucket: 1024 * kib };
+  const first = await provision(size);
+  expect(first.map(({ stream }) => stream).sort()).toEqual(["AUDIT", "KV_leases", "KV_revocations"]);
+  expect(outcomes(first)).toEqual(new Set(["created"]));
+  expect(outcomes(await provision(size))).toEqual(new Set(["as wanted"]));
+});
+
+test("a stream may grow; a wish to shrink it is reported and not done", async () => {
+  await provision({ log: 1024 * kib, bucket: 1024 * kib });
+  const grown = await provision({ log: 2048 * kib, bucket: 1024 * kib });
+  expect(grown.find(({ stream }) => stream === "AUDIT")).toMatchObject({ outcome: "grown" });
+  const shrunk = await provision({ log: 512 * kib, bucket: 1024 * kib });
+  expect(shrunk.find(({ stream }) => stream === "AUDIT")).toMatchObject({
+    outcome: "differs",
+    differences: ["max_bytes"],
+  });
+});
+
+test("a full log refuses the next record and keeps every one that it acknowledged", async () => {
+  await provision({ log: 8 * kib, bucket: 1024 * kib });
+  const connector = jetstream(await connectAs({ zone: "connector", instance: "c1" }));
+  const record = "x".repeat(kib);
+  let stored = 0;
+  const fill = async () => {
+    for (; stored < 16; stored++) await connector.publish("audit.v1.connector.c1", record);
+  };
+  await expect(fill()).rejects.toThrow(/maximum bytes exceeded/);
+  expect(stored).toBeGreaterThan(3);
+  const manager = await jetstreamManager(await connectAs("provisioner"), { checkAPI: false });
+  const { state } = await manager.streams.info("AUDIT");
+  expect(state).toMatchObject({ messages: stored, first_seq: 1 });
+});
+
+test("a log's protection from deletion cannot be taken back, not even by the provisioner", async () => {
+  await provision({ log: 1024 * kib, bucket: 1024 * kib });
+  const manager = await jetstreamManager(await connectAs("provisioner"), { checkAPI: false });
+  await expect(manager.streams.update("AUDIT", { deny_delete: false })).rejects.toThrow(/deny/);
+  await expect(manager.streams.update("AUDIT", { deny_purge: false })).rejects.toThrow(/deny/);
+});
+
+test("what @nats-io/kv sends to get, list and watch a bucket is allowed", async () => {
+  await provision({ log: 1024 * kib, bucket: 1024 * kib });
+  const writer = await new Kvm(await connectAs({ zone: "operator", instance: "o1" })).open("revocations");
+  const reader = await new Kvm(await connectAs({ zone: "edge", instance: "e1" })).open("revocations");
+  await writer.put("one", "1");
+  expect((await reader.get("one"))?.string()).toBe("1");
+  expect((await reader.status()).values).toBe(1);
+  const watch = await reader.watch();
+  await writer.put("two", "2");
+  const seen: string[] = [];
+  for await (const entry of watch) {
+    seen.push(`${entry.key}=${entry.string()}`);
+    if (seen.length === 2) break;
+  }
+  expect(seen).toEqual(["one=1", "two=2"]);
+  await writer.purge("one");
+  const keys: string[] = [];
+  for await (const key of await reader.keys()) keys.push(key);
+  expect(keys).toEqual(["two"]);
+});
+
+test("what an ordered push consumer sends to read a log is allowed, over more than one flow-control window", async () => {
+  await provision({ log: 48 * kib * kib, bucket: 1024 * kib });
+  const connector = jetstream(await connectAs({ zone: "connector", instance: "c1" }));
+  const record = "x".repeat(200 * kib);
+  const count = 60;
+  for (let sent = 0; sent < count; sent++) await connector.publish("audit.v1.connector.c1", record);
+  const collector = jetstream(await connectAs({ zone: "collector", instance: "k1" }));
+  const consumer = await collector.consumers.getPushConsumer("AUDIT", {
+    filter_subjects: "audit.v1.*.*",
+    deliver_policy: DeliverPolicy.All,
+  });
+  expect((await consumer.info(true)).num_pending).toBe(count);
+  let flowControls = 0;
+  const messages = await consumer.consume();
+  const counting = (async () => {
+    for await (const status of messages.status()) if (status.type === "flow_control") flowControls++;
+  })();
+  let received = 0;
+  for await (const message of messages) {
+    expect(message.seq).toBe(++received);
+    if (received === count) break;
+  }
+  await messages.close();
+  await counting;
+  expect(flowControls).toBeGreaterThan(0);
+});
