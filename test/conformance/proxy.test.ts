@@ -133,10 +133,10 @@ describe("the header proxy", () => {
     expect(await closed).toBe(false);
   });
 
-  it("breaks off where the target does", async () => {
+  it.each(["end", "resetAndDestroy"] as const)("breaks off where the target does, by %s", async (breaks) => {
     listener = (_req, res) => {
       res.writeHead(200, { "content-length": "100" });
-      res.write("half", () => res.socket?.resetAndDestroy());
+      res.write("half", () => res.socket?.[breaks]());
     };
     await expect(ask({}).then(bytesOf)).rejects.toThrow();
   });

@@ -97,8 +97,5 @@ function relay({ req, res, upstream }: Relayed): void {
     answer.pipe(res);
     // A body that breaks off must break off here too, not hang or end as if it were whole.
     answer.once("error", () => res.destroy());
-    answer.once("close", () => {
-      if (!answer.complete) res.destroy();
-    });
   });
 }

@@ -119,6 +119,7 @@ describe("the MCP server in front of the orders API", () => {
     const client = await connect();
     const result = await client.callTool({ name: "get_order", arguments: { id: "../mcp" } });
     expect(result.isError).toBe(true);
+    expect(textOf(result)).toContain("an order id looks like A-1001");
     await client.close();
   });
 });
