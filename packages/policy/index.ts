@@ -1,0 +1,30 @@
+/**
+ * Who may do what with which private server, as Cedar policies. Default deny; a forbid beats every permit.
+ *
+ * ```cedar
+ * @id("orders-connect")
+ * permit(principal, action in Action::"connect", resource in Server::"orders");
+ *
+ * @id("support-reads-orders")
+ * permit(principal == Agent::"support", action == Action::"tools/call", resource == Tool::"orders/list_orders");
+ *
+ * @id("small-refunds-only") @reason("refunds above 100 need a person")
+ * forbid(principal, action == Action::"tools/call", resource == Tool::"orders/refund")
+ * unless { context.arguments has amount && context.arguments.amount <= 100 };
+ * ```
+ *
+ * A scope names `Agent::"…"`, an MCP method as action (or the group `connect`: handshake and lists), and
+ * `Server::"orders"`, `Tool::"orders/name"`, `Prompt::"orders/name"` or `Resource::"orders/uri"`. Conditions read
+ * `context.target`, `context.user` (absent without a delegating user) and `context.arguments`. Each policy has an `@id`, and
+ * may have a `@reason` that the denied agent is told.
+ *
+ * Policies are checked when they are loaded: a typo stops the boot and says file, line and column. The shape of arguments is
+ * not known then, so what fails at a call (a missing argument, another type) makes a permit not apply and a forbid deny.
+ *
+ * How it stays fast: rules are sliced by server and named tool, the slices parsed once, scopes resolved so that Cedar gets no
+ * entities, only the arguments that some rule reads are handed over, and a decision that reads none is kept.
+ */
+export { compilePolicies, type PolicySet } from "./src/compile.ts";
+export type { Ask, Decision, ServerPolicies } from "./src/decide.ts";
+export { loadPolicies } from "./src/load.ts";
+export { PolicyError, type PolicyFile } from "./src/policy-error.ts";
