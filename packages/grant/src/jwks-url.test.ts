@@ -197,6 +197,7 @@ describe("a URL is refused at once", () => {
     "http://10.0.0.1/jwks",
     "ftp://localhost/jwks",
     "https://user:secret@issuer.example/jwks",
+    "https://user@issuer.example/jwks",
   ])("%s", (wrong) => {
     expect(() => jwksFromUrl(wrong)).toThrow(TypeError);
     expect(() => jwksFromUrl(wrong)).not.toThrow("secret");
