@@ -91,9 +91,16 @@ export const LeaseEntry = z.object({
   session: sensitive(SessionName),
   server: open(ServerName),
   credential: open(CredentialName),
-  agent: sensitive(z.string().max(256)),
+  agent: sensitive(z.string().max(512)),
   /** The Vault lease to revoke, for credentials that Vault made for this lease. */
   vaultLease: sensitive(z.string().max(512).optional()),
+  /** The grant by its id and the agent's token by its SHA-256, as a revocation names them. */
+  grant: sensitive(z.string().max(128).optional()),
+  token: sensitive(z.string().max(128).optional()),
   issuedAt: open(z.iso.datetime()),
   expiresAt: open(z.iso.datetime()),
+  /** When the connector last said that the session is alive. */
+  claimedAt: open(z.iso.datetime().optional()),
+  /** When Vault last prolonged it. */
+  renewedAt: open(z.iso.datetime().optional()),
 });

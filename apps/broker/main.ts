@@ -1,0 +1,120 @@
+import { randomUUID } from "node:crypto";
+import { auditWriter, recorder } from "@sallyport/audit";
+import { append, connectBus, openBucket, publish, serve } from "@sallyport/bus";
+import {
+  auditLog,
+  claimSessions,
+  leaseCredential,
+  leaseLedger,
+  presence,
+  releaseLeases,
+  revocations,
+  telemetryExport,
+} from "@sallyport/contracts";
+import { verifyGrant } from "@sallyport/grant";
+import { BootError, runApp, startTelemetry } from "@sallyport/runtime";
+import { claimSessionsHandler } from "./src/claim-sessions.ts";
+import { brokerConfig, loadRules } from "./src/config.ts";
+import { credentialSources } from "./src/credential-sources.ts";
+import { readEdgeKeys } from "./src/edge-keys.ts";
+import { openEnrolments } from "./src/enrolments.ts";
+import { every } from "./src/every.ts";
+import { keepLeases } from "./src/keep-leases.ts";
+import { leaseCredentialHandler } from "./src/lease-credential.ts";
+import { openLedger } from "./src/lease-ledger.ts";
+import { leaseTimes } from "./src/lease-times.ts";
+import { leaseRecorder } from "./src/record-lease.ts";
+import { releaseLeasesHandler } from "./src/release-leases.ts";
+import { openRevocations } from "./src/revocation-list.ts";
+import { openVault } from "./src/vault/open-vault.ts";
+
+await runApp("broker", async (app) => {
+  const config = await app.config(brokerConfig);
+  const { tenant, limits } = config;
+  const { log } = app;
+  const who = { zone: "broker", instance: config.instance } as const;
+  const now = () => new Date();
+  const [boot, startedAt] = [randomUUID(), now().toISOString()];
+  const times = leaseTimes;
+
+  const rules = loadRules(config);
+  const edgeKey = readEdgeKeys(config.edges);
+  const enrolments = openEnrolments(config.enrolments);
+  const [problem] = enrolments.reload();
+  if (problem !== undefined) throw new BootError(problem, { setting: "enrolments" });
+
+  const bus = app.use(
+    await connectBus({
+      servers: config.nats.servers,
+      who,
+      credentials: { creds: config.nats.creds },
+      ...(config.nats.caFile === undefined ? {} : { tls: { caFile: config.nats.caFile } }),
+      log,
+    }),
+    "nats",
+  );
+  app.use(
+    startTelemetry({
+      ...who,
+      version: app.version,
+      sampleRatio: config.telemetry.sampleRatio,
+      log,
+      publish: async (signal, body) => {
+        publish(bus, telemetryExport, { params: { ...who, signal }, body });
+      },
+    }),
+    "telemetry",
+  );
+  const audit = app.use(
+    auditWriter({
+      publish: (bytes, messageId) => append(bus, auditLog, { params: who, bytes, messageId, timeoutMs: 1_000 }),
+    }),
+    "audit",
+  );
+  const record = leaseRecorder(audit, recorder(who));
+
+  const { vault, leases: vaultLeases } = app.use(await openVault(config.vault, log), "vault");
+  const source = credentialSources(config.credentials, {
+    vault,
+    leases: vaultLeases,
+    maxVaultTtlSeconds: times.vaultTtlSeconds,
+  });
+  const ledger = app.use(await openLedger(await openBucket(bus, leaseLedger)), "ledger");
+  const revoked = app.use(await openRevocations(await openBucket(bus, revocations)), "revocations");
+  const ending = { ledger, vaultLeases, record, tenant, now, log };
+  app.use(keepLeases({ ...ending, revoked, times, connected: () => bus.connected() }), "leases");
+
+  app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
+  app.health.check("vault", () => {
+    const fault = vault.problem();
+    return fault === undefined ? "ok" : { problem: fault };
+  });
+  app.use(
+    every(1_000, () => {
+      for (const fault of enrolments.reload()) log.error({ fault }, "an enrolment is not valid and enrols nobody");
+      const fault = vault.problem();
+      const body = { boot, version: app.version, startedAt, ...(fault === undefined ? {} : { problems: [fault.slice(0, 300)] }) };
+      publish(bus, presence, { params: who, body });
+    }),
+    "presence",
+  );
+
+  app.use(serve(bus, releaseLeases, releaseLeasesHandler(ending)), "release");
+  app.use(serve(bus, claimSessions, claimSessionsHandler({ ledger, times, now })), "claim");
+  app.use(
+    serve(
+      bus,
+      leaseCredential,
+      leaseCredentialHandler({
+        ...ending,
+        limits,
+        rules,
+        revoked,
+        source,
+        enrolled: (connector) => enrolments.get(connector),
+        verifyGrant: (grant, expected) => verifyGrant(grant, { ...expected, tenant, edgeKey }),
+      }),
+    ),
+    "lease",
+  );
+});

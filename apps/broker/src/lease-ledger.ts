@@ -1,0 +1,66 @@
+import type { Bucket, Entry } from "@sallyport/bus";
+import { type LeaseEntry, ServiceError } from "@sallyport/contracts";
+import type { z } from "zod";
+
+export type Lease = z.output<typeof LeaseEntry>;
+
+/**
+ * The leases of all brokers, as they are in the bucket. This one keeps a copy in memory, which the watch keeps true;
+ * changes go to the bucket over the revision that was seen, so of two brokers one writes and the other looks again.
+ */
+export interface LeaseLedger {
+  all(): Lease[];
+  of(connector: string, session?: string): Lease[];
+  add(lease: Lease): Promise<void>;
+  /** Writes what `change` makes of the lease as it is now. Nothing is written where it returns undefined. */
+  change(leaseId: string, change: (lease: Lease) => Lease | undefined): Promise<Lease | undefined>;
+  remove(leaseId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const maxAttempts = 5;
+
+/** Resolves when the copy holds everything that is in the bucket. */
+export async function openLedger(bucket: Bucket<Lease>): Promise<LeaseLedger> {
+  const known = new Map<string, Entry<Lease>>();
+  const learn = (key: string, entry: Entry<Lease> | undefined) => {
+    if (entry === undefined) known.delete(key);
+    else if (entry.revision > (known.get(key)?.revision ?? 0)) known.set(key, entry);
+  };
+  const watch = await bucket.watch(learn);
+  const all = () => [...known.values()].map((entry) => entry.value);
+
+  return {
+    all,
+    of: (connector, session) =>
+      all().filter(
+        (lease) => lease.connector === connector && (session === undefined || lease.session === session),
+      ),
+    add: async (lease) => {
+      const revision = await bucket.put(lease.leaseId, lease, { expect: 0 });
+      learn(lease.leaseId, { key: lease.leaseId, value: lease, revision });
+    },
+    change: async (leaseId, change) => {
+      let entry = known.get(leaseId);
+      for (let attempt = 1; entry !== undefined; attempt += 1) {
+        const value = change(entry.value);
+        if (value === undefined) return entry.value;
+        try {
+          const revision = await bucket.put(leaseId, value, { expect: entry.revision });
+          learn(leaseId, { key: leaseId, value, revision });
+          return value;
+        } catch (thrown) {
+          const lost = thrown instanceof ServiceError && thrown.code === "conflict";
+          if (!lost || attempt === maxAttempts) throw thrown;
+          entry = await bucket.get(leaseId);
+        }
+      }
+      return undefined;
+    },
+    remove: async (leaseId) => {
+      await bucket.delete(leaseId);
+      known.delete(leaseId);
+    },
+    close: () => watch.close(),
+  };
+}
