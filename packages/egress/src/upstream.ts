@@ -34,7 +34,14 @@ export interface UpstreamRequest {
   readonly headersTimeoutMs?: number;
 }
 
-export type UpstreamHandler = Dispatcher.DispatchHandler;
+/** undici's handler, with all methods that it insists on. `onRequestStart` gives the controller to pause or abort. */
+export type UpstreamHandler = Dispatcher.DispatchHandler &
+  Required<
+    Pick<
+      Dispatcher.DispatchHandler,
+      "onRequestStart" | "onResponseStart" | "onResponseData" | "onResponseEnd" | "onResponseError"
+    >
+  >;
 
 export interface Upstream {
   /** Its errors are for `asEgressError`. Redirects are not followed: look with `isRedirect`. */
