@@ -1,13 +1,19 @@
 import { createPrivateKey } from "node:crypto";
 import { connectBus, openBucket, openRoad, publish, subscribe } from "@sallyport/bus";
 import { exchangeRoad, presence, revocations, telemetryExport } from "@sallyport/contracts";
-import { jwksFromFile, jwksFromUrl, revocationList, tokenVerifier } from "@sallyport/grant";
+import {
+  jwksFromFile,
+  jwksFromUrl,
+  revocations as revocationList,
+  type TokenFacts,
+  tokenVerifier,
+} from "@sallyport/grant";
 import { BootError, runApp, startTelemetry } from "@sallyport/runtime";
 import { edgeConfig } from "./src/config.ts";
 import { openEnrolments } from "./src/enrolments.ts";
 import { handleCall } from "./src/handle-call.ts";
 import { listen } from "./src/http/listen.ts";
-import { resourceOf, scopeOf } from "./src/http/metadata.ts";
+import { resourceOf } from "./src/http/metadata.ts";
 import { authenticator } from "./src/token/authenticate.ts";
 import { Tunnels } from "./src/tunnel/tunnels.ts";
 
@@ -39,7 +45,10 @@ await runApp("edge", async (app) => {
   if (problem !== undefined) throw new BootError(problem, { setting: "enrolments" });
 
   const signingKey = createPrivateKey(Buffer.from((await config.signingKey.read()).reveal()));
-  const revoked = revocationList({ now });
+  const revoked = revocationList();
+  const isRevoked = (facts: TokenFacts, server: string, id = "") =>
+    revoked.isRevoked({ id, session: "", tokenHash: facts.hash, agent: facts.agent, server }, now()) !==
+    undefined;
   const tunnels = new Tunnels(enrolments, {
     road: { send: (peer, bytes) => road.send(peer, bytes) },
     signer: { edge: config.instance, tenant: config.tenant, key: signingKey, now },
@@ -59,9 +68,14 @@ await runApp("edge", async (app) => {
   );
   const bucket = await openBucket(bus, revocations);
   app.use(
-    await bucket.watch((key, entry) => {
-      revoked.set(key, entry?.value);
-      tunnels.drop(({ facts, server, id }) => revoked.reason({ ...facts, server, id }) !== undefined);
+    await bucket.watch((_key, entry) => {
+      if (entry === undefined) return;
+      const { kind, value } = entry.value;
+      const until = new Date(entry.value.until);
+      // No room for one more: then nothing at all until it ends, rather than that one.
+      if (revoked.add({ kind, value, until }, now()) === "full")
+        revoked.add({ kind: "everything", until }, now());
+      tunnels.drop(({ facts, server, id }) => isRevoked(facts, server, id));
     }),
     "revocations",
   );
@@ -73,11 +87,10 @@ await runApp("edge", async (app) => {
     verify: tokenVerifier({
       issuer: tokens.issuer,
       audience: (server) => resourceOf(config.publicUrl, server),
-      scope: scopeOf,
       keys,
       now,
     }),
-    isRevoked: (facts, server) => revoked.reason({ ...facts, server }) !== undefined,
+    isRevoked,
     publicUrl: config.publicUrl,
     now,
   });

@@ -82,7 +82,8 @@ export async function handleExchange(
     spans?.end(
       thrown instanceof Answered ? { status: thrown.answer.status } : { error: asServiceError(thrown) },
     );
-    if (!(thrown instanceof Answered)) deps.log.warn({ err: thrown }, "a call failed before it was sent");
+    const cause = thrown instanceof Answered ? thrown.cause : thrown;
+    if (cause !== undefined) deps.log.warn({ err: cause }, "a call ended before it was sent");
   }
 }
 
@@ -166,15 +167,9 @@ async function record(deps: ExchangeDeps, call: Call, verdicts: readonly Verdict
 }
 
 function refusalOf(verdicts: readonly Verdict[], messages: readonly Message[]): Answer | undefined {
-  for (const { decision, unknownMethod } of verdicts) {
+  for (const { decision } of verdicts) {
     if (decision.allow) continue;
-    const id = requestId(messages);
-    if (!unknownMethod) return denial({ id, ruleId: decision.ruleId, reason: decision.reason });
-    const message = "Method not found";
-    return {
-      ...invalid({ status: 400, code: -32601, message, ...(id === undefined ? {} : { id }) }, "connector"),
-      status: 404,
-    };
+    return denial({ id: requestId(messages), ruleId: decision.ruleId, reason: decision.reason });
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import type { Incoming } from "@sallyport/bus";
 import { asServiceError, type ReplyHead, ServiceError } from "@sallyport/contracts";
-import { forwardableResponseHeaders } from "@sallyport/egress";
+import { forwardableResponseHeaders, type Header } from "@sallyport/egress";
 import { type Answer, filterToolsList, filterToolsListEvent, SseSplitter } from "@sallyport/mcp";
 import { type BodyDecoder, decodeBody, type Scrubber, type ScrubStream } from "@sallyport/scrub";
 import type { UpstreamReply } from "./upstream/upstream.ts";
@@ -52,7 +52,7 @@ export class Reply implements UpstreamReply {
     this.#options = options;
   }
 
-  head(status: number, headers: readonly (readonly [string, string])[]): void {
+  head(status: number, headers: readonly Header[]): void {
     const { scrubber, visible, exchange } = this.#options;
     this.#status = status;
     const find = (name: string) => headers.find(([key]) => key.toLowerCase() === name)?.[1];
@@ -98,7 +98,7 @@ export class Reply implements UpstreamReply {
     this.#finish(undefined, true);
   }
 
-  #headers(headers: readonly (readonly [string, string])[]): [string, string][] {
+  #headers(headers: readonly Header[]): [string, string][] {
     const kept: [string, string][] = [];
     for (const [name, value] of forwardableResponseHeaders(headers)) {
       if (name.toLowerCase() === "mcp-session-id")

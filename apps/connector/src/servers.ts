@@ -1,6 +1,12 @@
-import { lookup } from "node:dns/promises";
 import { readFileSync } from "node:fs";
-import { openUpstream, type Placement, parseTarget } from "@sallyport/egress";
+import {
+  openUpstream,
+  type Placement,
+  parseTarget,
+  type RequestPlacement,
+  systemResolver,
+  type UpstreamLimits,
+} from "@sallyport/egress";
 import type { ServerConfig } from "./config.ts";
 import type { Leases } from "./credentials/leases.ts";
 import { httpUpstream } from "./upstream/http.ts";
@@ -22,6 +28,14 @@ export interface ServerDeps {
 
 const headersTimeoutMs = 60_000;
 
+const upstreamLimits: UpstreamLimits = {
+  connections: 4_096,
+  connectTimeoutMs: 3_000,
+  headersTimeoutMs,
+  maxHeaderBytes: 32 * 1024,
+  keepAliveMs: 4_000,
+};
+
 /** Every configured server. None is dialled or started before it is called: one bad server disturbs no other. */
 export async function openServers(
   configs: Readonly<Record<string, ServerConfig>>,
@@ -37,11 +51,12 @@ export async function openServers(
 
 function openHttp(name: string, config: Extract<ServerConfig, { url: string }>): Upstream {
   const target = parseTarget(config.url);
-  const placement = config.credential?.place as Placement | undefined;
+  const placement = config.credential?.place as RequestPlacement | undefined;
   const pool = openUpstream(target, {
     // A socket that carried one credential never carries another, nor another server's calls.
     partition: `${name} ${config.credential?.name ?? ""}`,
-    resolver: async (hostname) => (await lookup(hostname, { all: true })).map(({ address }) => address),
+    resolver: systemResolver,
+    limits: upstreamLimits,
     ...(config.caFile === undefined ? {} : { tls: { ca: readFileSync(config.caFile, "utf8") } }),
   });
   return httpUpstream({

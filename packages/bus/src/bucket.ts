@@ -30,7 +30,7 @@ export async function openBucket<S extends z.ZodType>(
   bus: Bus,
   contract: BucketContract<S>,
 ): Promise<Bucket<z.output<S>>> {
-  const kv = await new Kvm(bus.nats).open(contract.name, { allow_direct: true }).catch((error: unknown) => {
+  const kv = await new Kvm(bus.nats).open(contract.name, { allow_direct: false }).catch((error: unknown) => {
     throw natsFailure(error, `bucket ${contract.name}`);
   });
   type V = z.output<S>;
@@ -89,12 +89,11 @@ export async function openBucket<S extends z.ZodType>(
       const entry = await guarded(kv.get(key));
       return entry === null ? undefined : read(entry);
     },
-    put: (key, value, options = {}) =>
-      guarded(
-        options.expect === undefined
-          ? kv.put(key, encodeJson(value))
-          : kv.update(key, encodeJson(value), options.expect),
-      ),
+    put: (key, value, { expect } = {}) => {
+      const bytes = encodeJson(value);
+      if (expect === undefined) return guarded(kv.put(key, bytes));
+      return guarded(expect === 0 ? kv.create(key, bytes) : kv.update(key, bytes, expect));
+    },
     delete: (key) => guarded(kv.purge(key)),
     entries: async () => {
       const found: Entry<V>[] = [];

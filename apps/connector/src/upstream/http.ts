@@ -1,11 +1,12 @@
 import { ServiceError } from "@sallyport/contracts";
 import {
+  asEgressError,
   EgressError,
   type Upstream as EgressUpstream,
   forwardableRequestHeaders,
   isRedirect,
-  type Placement,
   placeInRequest,
+  type RequestPlacement,
 } from "@sallyport/egress";
 import type { Dispatcher } from "undici";
 import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "./upstream.ts";
@@ -14,7 +15,7 @@ export interface HttpUpstreamDeps {
   server: string;
   /** Path and query of the route's URL. */
   path: string;
-  placement: Placement | undefined;
+  placement: RequestPlacement | undefined;
   /** The pinned, guarded pool of this route and credential. */
   pool: EgressUpstream;
   headersTimeoutMs: number;
@@ -47,10 +48,7 @@ function dispatch(deps: HttpUpstreamDeps, request: UpstreamRequest, reply: Upstr
       method: request.method,
       headers: placed.headers,
       body: request.body.length === 0 ? null : request.body,
-      // Never retried: a call that may have arrived is not sent twice.
-      idempotent: false,
-      headersTimeout: deps.headersTimeoutMs,
-      bodyTimeout: 0,
+      headersTimeoutMs: deps.headersTimeoutMs,
     },
     {
       onRequestStart: (started) => {
@@ -106,10 +104,13 @@ const beforeSending = new Set(["address-refused", "dns", "connect", "tls"]);
 
 /** Names are public, addresses and the upstream's words are not: those stay in `detail`. */
 function asUpstreamError(error: unknown, server: string): ServiceError {
-  const detail = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const reason = error instanceof EgressError ? `: ${error.code}` : "";
-  const code = /timeout/i.test(detail) ? "timeout" : "unavailable";
-  return new ServiceError(code, `${server} could not be reached${reason}`, { detail, cause: error });
+  const { code, reason } = asEgressError(error);
+  const message =
+    code === "timeout" ? `${server} did not answer in time` : `${server} could not be reached (${code})`;
+  return new ServiceError(code === "timeout" ? "timeout" : "unavailable", message, {
+    detail: reason,
+    cause: error,
+  });
 }
 
 function pairs(headers: Record<string, string | string[] | undefined>): [string, string][] {

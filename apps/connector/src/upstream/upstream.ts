@@ -1,4 +1,5 @@
 import type { ServiceError } from "@sallyport/contracts";
+import type { Header } from "@sallyport/egress";
 import type { Message } from "@sallyport/mcp";
 import type { Scrubber } from "@sallyport/scrub";
 import type { Lease } from "../credentials/leases.ts";
@@ -6,7 +7,7 @@ import type { Lease } from "../credentials/leases.ts";
 /** A request as it goes to a private server: the agent's allowed headers, and a body that is not written again. */
 export interface UpstreamRequest {
   method: "POST" | "GET" | "DELETE";
-  headers: readonly (readonly [string, string])[];
+  headers: readonly Header[];
   body: Uint8Array;
   /** The upstream's own name of the session. */
   session: string | undefined;
@@ -21,7 +22,7 @@ export interface UpstreamRequest {
 
 /** What comes back: one head, data, then end; or fail at any point. */
 export interface UpstreamReply {
-  head(status: number, headers: readonly (readonly [string, string])[]): void;
+  head(status: number, headers: readonly Header[]): void;
   /** False: pause until `resume` of the call. */
   data(chunk: Uint8Array): boolean;
   end(): void;

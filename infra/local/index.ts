@@ -1,0 +1,6 @@
+/**
+ * The whole of Sallyport on one machine, as `pnpm dev` and the end-to-end tests run it: real servers, and every zone as
+ * a process of its own with its own NATS user, keys and configuration file.
+ */
+export { demoClient, type Stack, type StackPlan, startStack } from "./src/stack.ts";
+export type { ZoneProcess } from "./src/zone-process.ts";
