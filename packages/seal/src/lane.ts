@@ -19,7 +19,7 @@ export class Lane {
   readonly aad: Buffer;
   /** The header of the next record: the tail of {@link aad}. */
   readonly header: Buffer;
-  /** The IV of the epoch, xor the sequence number (as TLS 1.3, RFC 8446 section 5.3). Never used twice. */
+  /** For the next record, by {@link writeNonce}. */
   readonly nonce = Buffer.alloc(12);
   epoch = 0;
   #seq = 0;
@@ -71,13 +71,19 @@ export class Lane {
   }
 
   #aim(iv: Buffer): void {
-    const high = Math.floor(this.#seq / TWO_TO_32);
-    const low = this.#seq % TWO_TO_32;
     this.header.writeUInt32BE(this.epoch, 0);
-    this.header.writeUInt32BE(high, 4);
-    this.header.writeUInt32BE(low, 8);
-    this.nonce.writeUInt32BE(iv.readUInt32BE(0), 0);
-    this.nonce.writeUInt32BE((iv.readUInt32BE(4) ^ high) >>> 0, 4);
-    this.nonce.writeUInt32BE((iv.readUInt32BE(8) ^ low) >>> 0, 8);
+    this.header.writeUInt32BE(Math.floor(this.#seq / TWO_TO_32), 4);
+    this.header.writeUInt32BE(this.#seq % TWO_TO_32, 8);
+    writeNonce(this.nonce, iv, this.#seq);
   }
+}
+
+/**
+ * The IV of the epoch, xor the sequence number (as TLS 1.3, RFC 8446 section 5.3): never the same twice under
+ * one key. With a repeated nonce AES-GCM gives away both plaintexts and the power to forge.
+ */
+export function writeNonce(nonce: Buffer, iv: Buffer, seq: number): void {
+  nonce.writeUInt32BE(iv.readUInt32BE(0), 0);
+  nonce.writeUInt32BE((iv.readUInt32BE(4) ^ Math.floor(seq / TWO_TO_32)) >>> 0, 4);
+  nonce.writeUInt32BE((iv.readUInt32BE(8) ^ (seq % TWO_TO_32)) >>> 0, 8);
 }
