@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 /** One `tools/call` that arrived, and where its answer goes. */
 export interface Call {
   readonly id: string | number;
-  readonly args: unknown;
   readonly progressToken: string | number | undefined;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;

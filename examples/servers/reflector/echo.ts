@@ -1,12 +1,12 @@
 import type { z } from "zod";
-import { dribbleArguments, echoArguments } from "./arguments.ts";
+import type { dribbleArguments, echoArguments } from "./arguments.ts";
 import { type Call, errorMessage, textMessage } from "./call.ts";
 import { credentialFrom, FORMS } from "./forms.ts";
 import { dribble, ENCODERS, openSse, sseEvent, type Whole, writeWhole } from "./write.ts";
 
 /** Gives the credential back, in the place and the form that was asked for; raw text comes with every header. */
-export function echo({ id, args, req, res }: Call): void {
-  const { in: where, form, encoding, from } = echoArguments.parse(args);
+export function echo({ id, req, res }: Call, args: z.infer<typeof echoArguments>): void {
+  const { in: where, form, encoding, from } = args;
   const credential = FORMS[form](credentialFrom(req.headers, from));
   const shown = form === "raw" ? JSON.stringify({ credential, headers: req.rawHeaders }) : credential;
   const { body, ...how } = reflection(where, { id, credential, shown });
@@ -41,8 +41,11 @@ function reflection(where: Place, what: { id: Call["id"]; credential: string; sh
 }
 
 /** Gives the credential back a few bytes at a time: a search within one chunk never sees all of it. */
-export async function dribbleBack({ id, args, req, res }: Call): Promise<void> {
-  const { chunkBytes, delayMs, sse, form, encoding } = dribbleArguments.parse(args);
+export async function dribbleBack(
+  { id, req, res }: Call,
+  args: z.infer<typeof dribbleArguments>,
+): Promise<void> {
+  const { chunkBytes, delayMs, sse, form, encoding } = args;
   const message = textMessage(id, `before ${FORMS[form](credentialFrom(req.headers))} after`);
   const body = ENCODERS[encoding](Buffer.from(sse ? sseEvent(message) : JSON.stringify(message)));
   const encoded: Record<string, string> = encoding === "identity" ? {} : { "content-encoding": encoding };

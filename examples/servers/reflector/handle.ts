@@ -11,7 +11,7 @@ const Message = z.object({
   params: z
     .object({
       name: z.string().optional(),
-      arguments: z.unknown(),
+      arguments: z.unknown().optional(),
       protocolVersion: z.string().optional(),
       _meta: z.object({ progressToken: z.union([z.string(), z.number()]).optional() }).optional(),
     })
@@ -62,11 +62,9 @@ export async function handleMessage(
       const tool = TOOLS.get(params?.name ?? "");
       if (!tool) return writeWhole(res, JSON.stringify(errorMessage(id, -32_602, "no such tool")));
       deps.recorder.called(params?.name ?? "");
-      const args = params?.arguments ?? {};
-      if (!tool.takes.safeParse(args).success) {
-        return writeWhole(res, JSON.stringify(errorMessage(id, -32_602, "bad arguments")));
-      }
-      return tool.run({ id, args, progressToken: params?._meta?.progressToken, req, res });
+      const run = tool.prepare(params?.arguments ?? {});
+      if (!run) return writeWhole(res, JSON.stringify(errorMessage(id, -32_602, "bad arguments")));
+      return run({ id, progressToken: params?._meta?.progressToken, req, res });
     }
     default:
       return writeWhole(res, JSON.stringify(errorMessage(id, -32_601, "no such method")), { status: 404 });

@@ -1,4 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FORM_NAMES, FORMS } from "./forms.ts";
 import { type Reflector, startReflector } from "./start.ts";
@@ -25,6 +27,32 @@ function call(name: string, args: object, init: RequestInit = {}): Promise<Respo
 
 const textIn = (body: string) =>
   (JSON.parse(body) as { result: { content: [{ text: string }] } }).result.content[0].text;
+
+describe("the reflector as an MCP server", () => {
+  it("answers a client of the SDK", async () => {
+    const client = new Client({ name: "test", version: "1" });
+    const transport = new StreamableHTTPClientTransport(new URL(reflector.url), {
+      requestInit: { headers: { authorization } },
+    });
+    await client.connect(transport as Parameters<Client["connect"]>[0]);
+    expect((await client.listTools()).tools.map((tool) => tool.name)).toContain("flood");
+    const result = await client.callTool({ name: "plain", arguments: { text: "hello" } });
+    expect(result.content).toEqual([{ type: "text", text: "hello" }]);
+    await client.close();
+  });
+
+  it("answers the stateless wire", async () => {
+    const message = { jsonrpc: "2.0", id: 1, method: "server/discover", params: {} };
+    const response = await fetch(reflector.url, { method: "POST", body: JSON.stringify(message) });
+    expect(await response.json()).toMatchObject({ result: { supportedVersions: ["2026-07-28"] } });
+  });
+
+  it("refuses a body beyond its bound by closing the connection", async () => {
+    const body = "x".repeat(9 * 1_048_576);
+    await expect(fetch(reflector.url, { method: "POST", body })).rejects.toThrow();
+    expect(reflector.seen().calls).toEqual({});
+  });
+});
 
 describe("the reflector gives its credential back", () => {
   it.each(FORM_NAMES)("in the form %s", async (form) => {

