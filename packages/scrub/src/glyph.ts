@@ -25,6 +25,7 @@ export interface Glyph {
 export const BACKSLASH = 0x5c;
 export const PERCENT = 0x25;
 export const AMPERSAND = 0x26;
+export const LETTER_U = 0x75;
 
 /** After a backslash, an ampersand that begins an entity: HTML in JSON, as Go writes it. */
 export const ESCAPED_AMPERSAND = Buffer.from("u0026");

@@ -4,6 +4,7 @@ import {
   characterGlyph,
   ESCAPED_AMPERSAND,
   type Glyph,
+  LETTER_U,
   LONGEST_RUN,
   PERCENT,
 } from "./glyph.ts";
@@ -85,10 +86,12 @@ export class Matcher {
       return;
     }
     for (const tail of glyph.afterBackslash) this.#spelling(tail, true, data, at + run, next);
-    const ampersand: number[] = [];
-    this.#spelling(ESCAPED_AMPERSAND, true, data, at + run, ampersand);
-    for (const after of ampersand) {
-      for (const tail of glyph.afterAmpersand) this.#spelling(tail, true, data, after, next);
+    if (((data[at + run] as number) | 0x20) === LETTER_U && glyph.afterAmpersand.length > 0) {
+      const ampersand: number[] = [];
+      this.#spelling(ESCAPED_AMPERSAND, true, data, at + run, ampersand);
+      for (const after of ampersand) {
+        for (const tail of glyph.afterAmpersand) this.#spelling(tail, true, data, after, next);
+      }
     }
   }
 
@@ -107,7 +110,7 @@ export class Matcher {
         this.ranOut = true;
         return;
       }
-      if (byte !== text[offset] && !(anyCase && lower(byte) === text[offset])) return;
+      if (byte !== text[offset] && (!anyCase || lower(byte) !== text[offset])) return;
     }
     push(next, at + text.length);
   }

@@ -141,6 +141,14 @@ describe("a body with secrets", () => {
   });
 });
 
+test("what is held back stays as it was when the caller uses the chunk's memory again", () => {
+  const stream = scrubber.stream("text");
+  const chunk = utf8(`<${SECRET.slice(0, 5)}`);
+  const first = Buffer.from(stream.push(chunk)).toString();
+  chunk.fill(0);
+  expect(first + Buffer.from(stream.end()).toString()).toBe(`<${SECRET.slice(0, 5)}`);
+});
+
 describe("an event of a stream", () => {
   test("leaves whole and at once, whatever stands at its end", () => {
     for (const lineEnd of ["\n", "\r\n", "\r"]) {

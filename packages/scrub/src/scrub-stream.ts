@@ -74,7 +74,8 @@ export class BodyScrubber implements ScrubStream {
         break;
       }
     }
-    this.#held = hold === data.length ? EMPTY : data.slice(hold);
+    // Copied: the chunk's memory is the caller's.
+    this.#held = hold === data.length ? EMPTY : Uint8Array.from(data.subarray(hold));
     this.#swallowed = Math.max(0, gone - hold);
     if (gone === 0 && hold === data.length) return data;
     if (hold > gone) pieces.push(data.subarray(gone, hold));

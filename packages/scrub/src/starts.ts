@@ -1,9 +1,8 @@
-import { AMPERSAND, BACKSLASH, type Glyph, LONGEST_RUN, PERCENT } from "./glyph.ts";
+import { AMPERSAND, BACKSLASH, type Glyph, LETTER_U, LONGEST_RUN, PERCENT } from "./glyph.ts";
 import { backslashRun } from "./matcher.ts";
 import type { Needle } from "./needle.ts";
 
 const NONE: readonly Needle[] = [];
-const LETTER_U = 0x75;
 const LINE_BREAKS = [0x0a, 0x0d];
 const ANY_BYTE = Array.from({ length: 256 }, (_, byte) => byte);
 
