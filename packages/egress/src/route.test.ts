@@ -23,6 +23,7 @@ describe("a route", () => {
     ["a backslash, which browsers read as a slash", "http://good.test\\@evil.test/"],
     ["a line break, which the URL parser drops", "http://169.254.\n169.254/"],
     ["a tab", "http://ho\tst/"],
+    ["a tab in its path", "http://host/a\tb"],
     ["a space", " http://host/"],
     ["letters beyond ASCII", "http://bücher.test/"],
     ["full-width digits", "http://１６９.254.169.254/"],
@@ -60,7 +61,8 @@ describe("a route", () => {
     expect(() => parseTarget(text)).toThrow(fails("address-refused"));
   });
 
-  test("is refused without repeating a password", () => {
+  test("is refused with a password, for that reason and without repeating it", () => {
+    expect(() => parseTarget("http://user:hunter2@host/")).toThrow("holds no user or password");
     expect(() => parseTarget("http://user:hunter2@host/")).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining("hunter2") }),
     );
