@@ -77,6 +77,13 @@ describe("routing headers", () => {
     }
   });
 
+  it("are refused with a broken wrapper even where the body has no name to compare", () => {
+    const body = { method: "tasks/get", params: { _meta: stateless } };
+    const headers = { ...good, "Mcp-Method": "tasks/get" };
+    expect(verdict({ ...headers, "Mcp-Name": "anything" }, body)).toBe(0);
+    expect(verdict({ ...headers, "Mcp-Name": "=?base64?/w==?=" }, body)).toBe(-32020);
+  });
+
   it("must agree on the older wire too where they are sent, and need not be sent there", () => {
     const body = { params: { name: "list" } };
     expect(verdict({}, body)).toBe(0);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -178,6 +178,22 @@ describe("a policy set is refused at boot when", () => {
 });
 
 describe("a policy set", () => {
+  it("is what the package comment shows, and does what it says", async () => {
+    const source = await readFile(new URL("../index.ts", import.meta.url), "utf8");
+    const [, block = ""] = /```cedar\n([\s\S]*?)```/.exec(source) ?? [];
+    const orders = compile(block.replace(/^ \*/gm, "")).forServer("orders");
+    const ask = { agent: "support", server: "orders", action: "tools/call" };
+    expect(orders.decide({ ...ask, action: "tools/list", target: "" }).allow).toBe(true);
+    expect(orders.decide({ ...ask, target: "list_orders" })).toEqual({
+      allow: true,
+      ruleId: "support-reads-orders",
+    });
+    expect(orders.decide({ ...ask, target: "refund", arguments: { amount: 500 } })).toMatchObject({
+      ruleId: "small-refunds-only",
+      reason: "refunds above 100 need a person",
+    });
+  });
+
   it("counts its policies and has a digest of names and texts", () => {
     const set = compile(allow, '@id("b") forbid(principal, action, resource);');
     expect(set.count).toBe(2);

@@ -1,7 +1,7 @@
 import type { CedarValueJson, Expr } from "@cedar-policy/cedar-wasm/nodejs";
 
 /** Where a value stands below `context.arguments`; the empty path is all of them. */
-export type ArgumentPath = readonly string[];
+type ArgumentPath = readonly string[];
 
 /** `presence`: only whether it is there, not what it is. */
 export interface ArgumentRead {

@@ -102,7 +102,7 @@ function ruleOf(file: PolicyFile, text: string, offset: number): Rule {
 }
 
 /** Cedar lists what it stumbled over in several places; the earliest is where to look. */
-export function syntaxError(file: PolicyFile, errors: readonly DetailedError[], offset: number): PolicyError {
+function syntaxError(file: PolicyFile, errors: readonly DetailedError[], offset: number): PolicyError {
   const all = errors.flatMap((error) => [error, ...(error.related ?? [])]);
   const start = (error: DetailedError) => error.sourceLocations?.[0]?.start ?? 0;
   const first = [...all].sort((a, b) => start(a) - start(b))[0];
