@@ -6,7 +6,7 @@ import { passes, runSuite, type Suite, type Verdict } from "./suite.ts";
  */
 const ANSWERED_AT_THE_FRONT: readonly string[] = ["dns-rebinding-protection"];
 
-export interface Row {
+interface Row {
   readonly scenario: string;
   readonly direct: Verdict | undefined;
   readonly through: Verdict | undefined;

@@ -26,7 +26,9 @@ const overHttp = () => {
   return new StreamableHTTPClientTransport(new URL(server.url), { requestInit });
 };
 
-const post = (headers: Record<string, string>) =>
+const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+
+const post = (message: object, headers: Record<string, string>) =>
   fetch(server.url, {
     method: "POST",
     headers: {
@@ -34,7 +36,7 @@ const post = (headers: Record<string, string>) =>
       accept: "application/json, text/event-stream",
       ...headers,
     },
-    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" }),
+    body: JSON.stringify(message),
   });
 
 describe("everything on SDK v1", () => {
@@ -55,13 +57,32 @@ describe("everything on SDK v1", () => {
     const id = transport.sessionId ?? "";
     await transport.terminateSession();
     await client.close();
-    expect((await post({ authorization: "Bearer t", "mcp-session-id": id })).status).toBe(404);
+    expect((await post(LIST, { authorization: "Bearer t", "mcp-session-id": id })).status).toBe(404);
   });
 
   it("answers 401 without its token, 404 to an unknown session, 400 to a call before initialize", async () => {
-    expect((await post({})).status).toBe(401);
-    expect((await post({ authorization: "Bearer t", "mcp-session-id": "unknown" })).status).toBe(404);
-    expect((await post({ authorization: "Bearer t" })).status).toBe(400);
+    expect((await post(LIST, {})).status).toBe(401);
+    expect((await post(LIST, { authorization: "Bearer t", "mcp-session-id": "unknown" })).status).toBe(404);
+    expect((await post(LIST, { authorization: "Bearer t" })).status).toBe(400);
+  });
+
+  it("ends the oldest session past its bound", async () => {
+    const initialize = {
+      jsonrpc: "2.0",
+      id: 1,
+      method: "initialize",
+      params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } },
+    };
+    const ids: string[] = [];
+    for (let opened = 0; opened < 201; opened += 1) {
+      const response = await post(initialize, { authorization: "Bearer t" });
+      await response.text();
+      ids.push(response.headers.get("mcp-session-id") ?? "");
+    }
+    const statusOf = async (id = "") => {
+      return (await post(LIST, { authorization: "Bearer t", "mcp-session-id": id })).status;
+    };
+    expect([await statusOf(ids[0]), await statusOf(ids[1])]).toEqual([404, 200]);
   });
 
   it("speaks stdio", async () => {

@@ -9,6 +9,8 @@ import { startEverythingV2 } from "./start.ts";
 
 const STDIO = [new URL("stdio.ts", import.meta.url).pathname];
 
+const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+
 const modernCall = (name: string, args: object) => ({
   jsonrpc: "2.0",
   id: 1,
@@ -56,10 +58,28 @@ describe("everything on SDK v2", () => {
   });
 
   it("answers 401 without its token, 404 to an unknown session, 400 to a call before initialize", async () => {
-    const list = { jsonrpc: "2.0", id: 1, method: "tools/list" };
-    expect((await post(list, {})).status).toBe(401);
-    expect((await post(list, { authorization: "Bearer t", "mcp-session-id": "unknown" })).status).toBe(404);
-    expect((await post(list, { authorization: "Bearer t" })).status).toBe(400);
+    expect((await post(LIST, {})).status).toBe(401);
+    expect((await post(LIST, { authorization: "Bearer t", "mcp-session-id": "unknown" })).status).toBe(404);
+    expect((await post(LIST, { authorization: "Bearer t" })).status).toBe(400);
+  });
+
+  it("ends the oldest session past its bound", async () => {
+    const initialize = {
+      jsonrpc: "2.0",
+      id: 1,
+      method: "initialize",
+      params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } },
+    };
+    const ids: string[] = [];
+    for (let opened = 0; opened < 201; opened += 1) {
+      const response = await post(initialize, { authorization: "Bearer t" });
+      await response.text();
+      ids.push(response.headers.get("mcp-session-id") ?? "");
+    }
+    const statusOf = async (id = "") => {
+      return (await post(LIST, { authorization: "Bearer t", "mcp-session-id": id })).status;
+    };
+    expect([await statusOf(ids[0]), await statusOf(ids[1])]).toEqual([404, 200]);
   });
 
   it("speaks stdio to a client of sessions", async () => {

@@ -1,6 +1,6 @@
 import type { Order } from "./data.ts";
 
-export type Refund = { ok: true; order: Order } | { ok: false; reason: "unknown" | "already-refunded" };
+type Refund = { ok: true; order: Order } | { ok: false; reason: "unknown" | "already-refunded" };
 
 /** The orders in memory. */
 export interface OrderBook {

@@ -10,7 +10,7 @@ export const ENCODERS = {
   zstd: (body: Buffer): Buffer => zstdCompressSync(body),
 } as const;
 
-export type Encoding = keyof typeof ENCODERS;
+type Encoding = keyof typeof ENCODERS;
 
 export interface Whole {
   readonly status?: number;
