@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { serverConfig } from "./server-config.ts";
 import { createTrust } from "./trust.ts";
@@ -40,12 +41,16 @@ test.each([0, -1, Number.NaN, 1.5])("a store of %j bytes is refused", async (max
 
 test("the configuration and the trust, however shown, hold no seed", async () => {
   const trust = await createTrust({ name: "t" });
-  const { inspect } = await import("node:util");
   const shown = [
     inspect(trust, { depth: 9, showHidden: true }),
     JSON.stringify(trust),
     serverConfig(trust, { jetstream }),
   ].join("\n");
-  for (const seed of Object.values(trust.seeds())) expect(shown).not.toContain(Buffer.from(seed).toString());
-  expect(shown).not.toMatch(/S[OA][A-Z2-7]{40}/);
+  for (const seed of Object.values(trust.seeds())) {
+    expect(shown).not.toContain(Buffer.from(seed).toString());
+    expect(shown).not.toContain([...seed.subarray(0, 8)].join(", "));
+    expect(shown).not.toContain(
+      [...seed.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" "),
+    );
+  }
 });
