@@ -9,6 +9,8 @@ export interface Glyph {
   readonly noOther: boolean;
   /** What follows a run of backslashes: `u0041`, `x41`, `n`, `"`; also `u0026` and what follows an ampersand. */
   readonly afterBackslash: readonly Uint8Array[];
+  /** The one letter or mark that follows a backslash in its short escape, else -1. */
+  readonly shortEscape: number;
   /** What follows a percent sign: `41`, and `2541` where it was encoded twice. */
   readonly afterPercent: readonly Uint8Array[];
   /** What follows an ampersand: `#65;`, `#x41;`, `quot;`. */
@@ -148,6 +150,7 @@ function glyph(spellings: Spellings): Glyph {
     otherByte: single[1] ?? -1,
     noOther: single.length <= 2 && !single.includes(-1),
     afterBackslash,
+    shortEscape: afterBackslash.find((tail) => tail.length === 1)?.[0] ?? -1,
     afterPercent,
     afterAmpersand,
     backslashes,
