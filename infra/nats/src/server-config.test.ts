@@ -46,11 +46,11 @@ test("the configuration and the trust, however shown, hold no seed", async () =>
     JSON.stringify(trust),
     serverConfig(trust, { jetstream }),
   ].join("\n");
+  const dense = shown.replaceAll(/\s/g, "");
   for (const seed of Object.values(trust.seeds())) {
+    const bytes = [...seed.subarray(8, 16)];
     expect(shown).not.toContain(Buffer.from(seed).toString());
-    expect(shown).not.toContain([...seed.subarray(0, 8)].join(", "));
-    expect(shown).not.toContain(
-      [...seed.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" "),
-    );
+    expect(dense).not.toContain(bytes.join(","));
+    expect(dense).not.toContain(bytes.map((byte, index) => `"${index + 8}":${byte}`).join(","));
   }
 });
