@@ -154,9 +154,9 @@ describe("a policy set is refused at boot when", () => {
     expect(error.file).toBe("p0.cedar");
   });
 
-  it("it holds more policies than allowed", () => {
+  it("a file holds more policies than allowed", () => {
     const many = [...Array(10_001).keys()].map((n) => `@id("p${n}") permit(principal, action, resource);`);
-    expect(refusal(many.join("\n")).message).toMatch(/10000 policies/);
+    expect(refusal(many.join("\n")).message).toMatch(/a file may hold 10000 policies/);
   });
 
   it("no file is given", () => {
@@ -192,6 +192,10 @@ describe("a policy set", () => {
       ruleId: "small-refunds-only",
       reason: "refunds above 100 need a person",
     });
+  });
+
+  it.each(["a/b", "", "a b", "x".repeat(65), "a\n"])("has no rules for a server named %j", (server) => {
+    expect(() => compile(allow).forServer(server)).toThrow(/server's name/);
   });
 
   it("counts its policies and has a digest of names and texts", () => {

@@ -46,10 +46,16 @@ export function resourceOf(server: string, action: string, target: string): Type
   return type === undefined ? { type: "Server", id: server } : { type, id: `${server}/${target}` };
 }
 
+export function isServerName(text: string): boolean {
+  return /^[A-Za-z0-9_-]{1,64}$/.test(text);
+}
+
 /** The server that an entity belongs to; undefined when its id does not name one and so could never match. */
 export function serverOfEntity(entity: TypeAndId): string | undefined {
-  const [, server, target] = /^([A-Za-z0-9_-]{1,64})(\/.*)?$/s.exec(entity.id) ?? [];
-  return (target === undefined) === (entity.type === "Server") ? server : undefined;
+  const slash = entity.id.indexOf("/");
+  if (slash < 0 !== (entity.type === "Server")) return undefined;
+  const server = slash < 0 ? entity.id : entity.id.slice(0, slash);
+  return isServerName(server) ? server : undefined;
 }
 
 export const targetTypes: readonly string[] = ["Tool", "Prompt", "Resource"];
