@@ -103,6 +103,7 @@ describe("a credential in the query", () => {
   test("is refused under no name, in a path with a fragment, and where it is no text", () => {
     expect(() => placeInRequest({ in: "query", name: "" }, material, request)).toThrow(fails);
     expect(() => place("/a#b")).toThrow(fails);
+    expect(() => place("/a", "")).toThrow("the credential is empty");
     expect(() =>
       placeInRequest({ in: "query", name: "key" }, { value: Uint8Array.of(0xff, 0xfe) }, request),
     ).toThrow(fails);
