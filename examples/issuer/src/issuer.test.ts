@@ -91,12 +91,20 @@ describe("an agent with client credentials", () => {
   });
 });
 
+interface Stop {
+  readonly url: string;
+  readonly status: number;
+  readonly text: string;
+  /** The page's content security policy. */
+  readonly policy: string | null;
+}
+
 /** A browser without a screen: it follows redirects on this issuer and keeps its cookies. */
 class Browser {
   readonly #cookies = new Map<string, string>();
 
   /** Ends at a page, or at an address that is not the issuer's. */
-  async go(url: string, method = "GET"): Promise<{ url: string; status: number; text: string }> {
+  async go(url: string, method = "GET"): Promise<Stop> {
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     const response = await fetch(url, { method, redirect: "manual", headers: { cookie } });
     for (const line of response.headers.getSetCookie()) {
@@ -105,10 +113,14 @@ class Browser {
       else this.#cookies.set(name, value);
     }
     const location = response.headers.get("location");
-    const text = await response.text();
-    if (location === null) return { url, status: response.status, text };
+    const stop = {
+      status: response.status,
+      text: await response.text(),
+      policy: response.headers.get("content-security-policy"),
+    };
+    if (location === null) return { url, ...stop };
     const next = new URL(location, url).href;
-    return next.startsWith(issuer.url) ? await this.go(next) : { url: next, status: response.status, text };
+    return next.startsWith(issuer.url) ? await this.go(next) : { url: next, ...stop };
   }
 }
 
@@ -217,6 +229,7 @@ describe("a person's MCP client", () => {
     const page = await new Browser().go(authorizeUrl(await startFlow()));
     expect(page.text).toContain("&#60;b&#62;Inspector&#60;/b&#62;");
     expect(page.text).toContain(`mcp:orders at ${orders}`);
+    expect(page.policy).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
   });
 
   it.each([

@@ -110,7 +110,7 @@ describe("stopping", () => {
 
 describe("killing", () => {
   it("a stopped (SIGSTOP) server can be continued, and can be put away", async () => {
-    const server = await startShell("echo up; exec sleep 60");
+    const server = await startShell("trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done");
     const state = async () =>
       (await promisify(execFile)("ps", ["-o", "stat=", "-p", `${server.pid}`])).stdout.trim();
     await server.kill("SIGSTOP");
@@ -119,7 +119,9 @@ describe("killing", () => {
     await until("the server continuing", async () => !(await state()).startsWith("T"), { within: 2_000 });
     await server.kill("SIGSTOP");
     const { pid } = server;
+    const begun = performance.now();
     await server.stop();
+    expect(performance.now() - begun).toBeLessThan(4_000); // it heard the signal; it was not killed after 5 s
     expect(alive(pid)).toBe(false);
   });
 
