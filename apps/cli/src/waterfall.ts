@@ -107,7 +107,7 @@ function barOf(span: Span, scale: { begin: bigint; total: bigint; width: number 
     scale.total === 0n ? 0 : (Number(BigInt(time) - scale.begin) / Number(scale.total)) * scale.width;
   // Every span shows at least one cell, also at the right edge.
   const from = Math.min(Math.floor(at(span.start)), scale.width - 1);
-  const length = Math.max(1, Math.round(at(span.end)) - from);
+  const length = Math.min(scale.width - from, Math.max(1, Math.round(at(span.end) - at(span.start))));
   return {
     before: " ".repeat(from),
     filled: "█".repeat(length),
