@@ -4,7 +4,7 @@ import { decideScope } from "./decide-scope.ts";
 import { registrationProblem } from "./registration-policy.ts";
 
 /** A client that someone configured: an agent with a secret of its own. */
-export interface ConfiguredClient {
+interface ConfiguredClient {
   readonly id: string;
   readonly secret: string;
   /** All it may ever have, e.g. `["mcp:orders"]`. */

@@ -110,7 +110,10 @@ describe("stopping", () => {
 
 describe("killing", () => {
   it("a stopped (SIGSTOP) server can be continued, and can be put away", async () => {
-    const server = await startShell("trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done");
+    // One process that handles the signal itself: what it does not handle would end it even when stopped.
+    const program =
+      "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000); console.log('up')";
+    const server = await startShell("", { command: process.execPath, args: ["-e", program] });
     const state = async () =>
       (await promisify(execFile)("ps", ["-o", "stat=", "-p", `${server.pid}`])).stdout.trim();
     await server.kill("SIGSTOP");
