@@ -32,7 +32,14 @@ export {
 export { asServiceError, type ErrorCode, errorCodes, ServiceError } from "./src/shape/errors.ts";
 export { open, redact, type Sensitivity, sensitive, sensitivityOf } from "./src/shape/fields.ts";
 export { CredentialName, InstanceName, ServerName, SessionName } from "./src/shape/names.ts";
-export { type Params, queueGroup, SubjectError, subjectPattern, subjectToken } from "./src/shape/subject.ts";
+export {
+  type Params,
+  queueGroup,
+  SubjectError,
+  type SubjectPattern,
+  subjectPattern,
+  subjectToken,
+} from "./src/shape/subject.ts";
 export { type Zone, type ZoneInstance, zones } from "./src/shape/zones.ts";
 export { telemetryExport } from "./src/telemetry/export.ts";
 export { readTrace, Span } from "./src/telemetry/read-trace.ts";

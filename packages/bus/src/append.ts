@@ -7,7 +7,7 @@ const decoder = new TextDecoder();
 
 /**
  * Appends to a JetStream stream and resolves when the server says that it is stored. Any other outcome throws
- * `unavailable`: full, missing, away, late. The same `messageId` within the stream's window is stored once.
+ * `unavailable`: full, missing, away, late. `messageId` must be unguessable: the stream stores each once.
  */
 export async function append<P extends string>(
   bus: Bus,
@@ -42,8 +42,19 @@ export async function append<P extends string>(
 
 function isStored(reply: string, stream: string): boolean {
   try {
-    const ack = JSON.parse(reply) as { stream?: unknown; seq?: unknown; error?: unknown };
-    return ack.error === undefined && ack.stream === stream && typeof ack.seq === "number";
+    const ack = JSON.parse(reply) as {
+      stream?: unknown;
+      seq?: unknown;
+      error?: unknown;
+      duplicate?: unknown;
+    };
+    // A duplicate was not stored: somebody used this id before, and this record would vanish with an acknowledgement.
+    return (
+      ack.error === undefined &&
+      ack.duplicate !== true &&
+      ack.stream === stream &&
+      typeof ack.seq === "number"
+    );
   } catch {
     return false;
   }

@@ -11,7 +11,8 @@ export interface LogEntry {
 
 /**
  * The entries of a stream in order, oldest first. `follow` goes on with what is appended later, until the signal;
- * without it the reading ends at what was newest at its start.
+ * without it the reading ends at what was newest at its start. A push consumer: one that pulls names where each entry goes, and
+ * could have the server append it again.
  */
 export async function* readLog(
   bus: Bus,
@@ -20,15 +21,15 @@ export async function* readLog(
 ): AsyncGenerator<LogEntry> {
   try {
     const client = jetstream(bus.nats);
-    const consumer = await client.consumers.get(contract.stream, {
+    const consumer = await client.consumers.getPushConsumer(contract.stream, {
       filter_subjects: contract.subject.filterFor({}),
       ...(options.since
         ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: options.since.toISOString() }
         : { deliver_policy: DeliverPolicy.All }),
     });
-    let remaining = options.follow ? Infinity : (await consumer.info()).num_pending;
+    let remaining = options.follow ? Infinity : (await consumer.info(true)).num_pending;
     if (remaining === 0) return;
-    const messages = await consumer.consume({ max_messages: 256 });
+    const messages = await consumer.consume();
     const stop = () => messages.stop();
     options.signal.addEventListener("abort", stop, { once: true });
     try {

@@ -6,7 +6,7 @@ import {
   ServiceError,
 } from "@sallyport/contracts";
 import type { z } from "zod";
-import type { Bus } from "./connect.ts";
+import { type Bus, inboxPrefix } from "./connect.ts";
 import { decodeJson, encodeAnswer, encodeFailure } from "./wire.ts";
 
 export interface ServeContext<P extends string> {
@@ -66,6 +66,13 @@ export function serve<P extends string, I extends z.ZodType, O extends z.ZodType
     queue: queueGroup(contract.servedBy),
     callback: (error, message) => {
       if (error !== null || !message.reply) return;
+      if (!isCallersInbox(message.reply, { contract, subject: message.subject })) {
+        bus.log.warn(
+          { contract: contract.subject.pattern },
+          "a request asks for its answer in somebody else's place",
+        );
+        return;
+      }
       const work = answer(message.subject, message.data)
         .then((reply) => {
           message.respond(reply);
@@ -87,4 +94,20 @@ export function serve<P extends string, I extends z.ZodType, O extends z.ZodType
       stop.abort();
     },
   };
+}
+
+/**
+ * NATS lets a server answer wherever a request says. A caller that names a bucket's key or another's inbox would have
+ * this zone write there: answers go to the inbox of whom the subject names, or of a zone that may call.
+ */
+function isCallersInbox(
+  reply: string,
+  of: { contract: { calledBy: readonly Zone[]; subject: SubjectPattern<string> }; subject: string },
+): boolean {
+  const params = of.contract.subject.paramsOf(of.subject) as Record<string, string> | undefined;
+  return of.contract.calledBy.some((zone) => {
+    const instance = params?.[zone];
+    const inbox = instance === undefined ? `_INBOX.${zone}.` : `${inboxPrefix({ zone, instance })}.`;
+    return reply.startsWith(inbox);
+  });
 }

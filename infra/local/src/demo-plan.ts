@@ -1,0 +1,63 @@
+import { createRequire } from "node:module";
+import type { StackPlan } from "./stack.ts";
+
+/** Where the demo's private servers listen: only the connector is told. */
+export interface DemoParts {
+  ordersUrl: string;
+  ordersToken: string;
+}
+
+export const demoDatabase = "tickets";
+
+const schema = `
+  CREATE TABLE tickets (id int PRIMARY KEY, customer text NOT NULL, subject text NOT NULL, opened date NOT NULL, state text NOT NULL);
+  INSERT INTO tickets VALUES
+    (1, 'Ada Lovelace',  'Gear set arrived with a missing cog', '2026-09-14', 'open'),
+    (2, 'Grace Hopper',  'Invoice shows the wrong nanosecond',  '2026-10-02', 'closed'),
+    (3, 'Alan Turing',   'Parcel undecidable: neither here nor there', '2026-11-20', 'open');
+`;
+
+const policies = `// What agents may do through this connector. Default deny.
+@id("everyone-connects")
+permit(principal, action in Action::"connect", resource in Server::"orders");
+
+@id("everyone-connects-to-tickets")
+permit(principal, action in Action::"connect", resource in Server::"tickets");
+
+@id("orders-are-read")
+permit(principal, action == Action::"tools/call", resource in Server::"orders");
+
+@id("no-large-refunds")
+@reason("refunds above 100.00 need a person")
+forbid(principal, action == Action::"tools/call", resource == Tool::"orders/refund_order")
+unless { context.arguments has amount && context.arguments.amount <= 10000 };
+
+@id("tickets-are-read")
+permit(principal, action == Action::"tools/call", resource in Server::"tickets");
+`;
+
+/** The demo's two private servers, their credentials and who may do what. */
+export function demoPlan(
+  parts: DemoParts,
+): Pick<StackPlan, "postgres" | "secrets" | "servers" | "credentials" | "leaseRules" | "policies"> {
+  return {
+    postgres: { schema },
+    secrets: { "sallyport/orders": { token: parts.ordersToken } },
+    servers: ({ postgres }) => ({
+      orders: {
+        url: parts.ordersUrl,
+        credential: { name: "orders-api", place: { in: "header", name: "authorization", prefix: "Bearer " } },
+      },
+      ...(postgres ? { tickets: ticketsServer(postgres) } : {}),
+    }),
+    credentials: {
+      "orders-api": { kind: "kv", path: "sallyport/orders", field: "token" },
+      "tickets-db": { kind: "database", role: "sallyport-readonly" },
+    },
+    leaseRules: [
+      { id: "orders", credential: "orders-api", servers: ["orders"], agents: "*", maxTtlSeconds: 3600 },
+      { id: "tickets", credential: "tickets-db", servers: ["tickets"], agents: "*", maxTtlSeconds: 3600 },
+    ],
+    policies: { "demo.cedar": policies },
+  };
+}

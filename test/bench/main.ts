@@ -1,0 +1,36 @@
+import { parseArgs } from "node:util";
+import { benchTunnel } from "./tunnel/bench.ts";
+
+const usage = `usage: pnpm bench tunnel [--rounds 5] [--seconds 2] [--sizes 64,16384,262144] [--streams 1000]
+                         [--sample 1] [--no-sync]
+Compares a direct call, a bare NATS relay and Sallyport with every guard on, in interleaved rounds.
+  --sample   share of calls whose spans are kept
+  --no-sync  the audit log is acknowledged before it is on disk
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    sizes: { type: "string", default: "64,16384,262144" },
+    streams: { type: "string", default: "1000" },
+    sample: { type: "string", default: "1" },
+    "no-sync": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (values.help || positionals[0] !== "tunnel") {
+  console.log(usage);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  const options = {
+    rounds: Number(values.rounds),
+    seconds: Number(values.seconds),
+    sizes: values.sizes.split(",").map(Number),
+    streams: Number(values.streams),
+    sampleRatio: Number(values.sample),
+    syncAudit: !values["no-sync"],
+  };
+  await benchTunnel(options, console.log);
+}
