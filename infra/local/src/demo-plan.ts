@@ -1,4 +1,5 @@
-import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Postgres } from "@sallyport/testkit";
 import type { StackPlan } from "./stack.ts";
 
 /** Where the demo's private servers listen: only the connector is told. */
@@ -6,8 +7,6 @@ export interface DemoParts {
   ordersUrl: string;
   ordersToken: string;
 }
-
-export const demoDatabase = "tickets";
 
 const schema = `
   CREATE TABLE tickets (id int PRIMARY KEY, customer text NOT NULL, subject text NOT NULL, opened date NOT NULL, state text NOT NULL);
@@ -59,5 +58,28 @@ export function demoPlan(
       { id: "tickets", credential: "tickets-db", servers: ["tickets"], agents: "*", maxTtlSeconds: 3600 },
     ],
     policies: { "demo.cedar": policies },
+  };
+}
+
+const dbhub = join(
+  import.meta.dirname,
+  "../../../examples/servers/node_modules/@bytebase/dbhub/dist/index.js",
+);
+
+/** A third-party MCP server, started by the connector with a database user that lives as long as the agent's session. */
+function ticketsServer(postgres: Postgres): object {
+  return {
+    command: process.execPath,
+    args: [dbhub, "--transport", "stdio"],
+    env: {
+      DB_TYPE: "postgres",
+      DB_HOST: postgres.host,
+      DB_PORT: String(postgres.port),
+      DB_NAME: postgres.database,
+    },
+    credential: {
+      name: "tickets-db",
+      place: { in: "env", variables: { DB_USER: "username", DB_PASSWORD: "password" } },
+    },
   };
 }

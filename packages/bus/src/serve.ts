@@ -4,6 +4,8 @@ import {
   queueGroup,
   type RequestContract,
   ServiceError,
+  type SubjectPattern,
+  type Zone,
 } from "@sallyport/contracts";
 import type { z } from "zod";
 import { type Bus, inboxPrefix } from "./connect.ts";
