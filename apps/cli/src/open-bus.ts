@@ -1,0 +1,45 @@
+import { type Bus, type BusLog, connectBus } from "@sallyport/bus";
+import { ServiceError } from "@sallyport/contracts";
+import { CommandFailure } from "./command-failure.ts";
+
+export interface OperatorNats {
+  servers: readonly string[];
+  /** Path of the creds file of `operator/{instance}`. */
+  creds: string;
+  instance: string;
+  caFile?: string | undefined;
+}
+
+const silent: BusLog = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** NATS in the operator's name. A command does not wait for a server that is away. */
+export async function openBus(nats: OperatorNats, log: BusLog = silent): Promise<Bus> {
+  const { servers, creds, instance, caFile } = nats;
+  try {
+    return await connectBus({
+      servers,
+      who: { zone: "operator", instance },
+      credentials: { creds },
+      ...(caFile === undefined ? {} : { tls: { caFile } }),
+      log,
+      patienceMs: 0,
+    });
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+function explained(error: unknown): unknown {
+  if (!(error instanceof ServiceError)) return error;
+  if (error.code === "unavailable") {
+    const fix = "start the NATS server, or correct the address";
+    return new CommandFailure("unavailable", error.message, { setting: "nats.servers", fix, cause: error });
+  }
+  const fix = "issue creds for this operator with `pnpm infra:nats --zone operator --instance NAME`";
+  const isVersion = error.message.startsWith("nats-server");
+  return new CommandFailure("refused", error.message, {
+    setting: isVersion ? "nats.servers" : "nats.creds",
+    ...(isVersion ? {} : { fix }),
+    cause: error,
+  });
+}

@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import { type CommandContext, commandGroup } from "./base-command.ts";
+import { exitCodes } from "./command-failure.ts";
+import { statusCommand } from "./commands/status.ts";
+import { tokenCommand } from "./commands/token.ts";
+import { traceCommand } from "./commands/trace.ts";
+
+/** Runs what the arguments say. Returns the exit code; throws what `explainFailure` can word. */
+export async function runProgram(args: readonly string[], context: CommandContext): Promise<number> {
+  await program(context).parseAsync([...args], { from: "user" });
+  return exitCodes.ok;
+}
+
+function program(context: CommandContext): Command {
+  const root = commandGroup(context.terminal, "sallyport")
+    .description("The operator's command line of Sallyport.")
+    .usage("<command> [options]");
+  for (const one of [statusCommand, traceCommand, tokenCommand]) root.addCommand(one(context));
+  return root.addHelpText("after", `\n${exitText}`);
+}
+
+const exitText = `Exit codes: 0 ok, 1 a check failed or nothing was found, 2 usage, 69 unavailable, 77 refused, 78 settings.
+Every command has --help with examples, and --json.`;
