@@ -71,7 +71,7 @@ await runApp("connector", async (app) => {
     connector: config.instance,
     privateKey,
     edgeKey: (edge) => edges.get(edge),
-    road: { send: (peer, bytes) => road.send(peer, bytes) },
+    road: { send: (peer, bytes) => road.send(peer, bytes), atTurnEnd: (job) => road.atTurnEnd(job) },
     checks: {
       connector: config.instance,
       tenant: config.tenant,

@@ -50,7 +50,7 @@ await runApp("edge", async (app) => {
     revoked.isRevoked({ id, session: "", tokenHash: facts.hash, agent: facts.agent, server }, now()) !==
     undefined;
   const tunnels = new Tunnels(enrolments, {
-    road: { send: (peer, bytes) => road.send(peer, bytes) },
+    road: { send: (peer, bytes) => road.send(peer, bytes), atTurnEnd: (job) => road.atTurnEnd(job) },
     signer: { edge: config.instance, tenant: config.tenant, key: signingKey, now },
     log: app.log,
   });

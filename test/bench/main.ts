@@ -1,10 +1,11 @@
 import { parseArgs } from "node:util";
 import { benchTunnel } from "./tunnel/bench.ts";
 
-const usage = `usage: pnpm bench tunnel [--rounds 5] [--seconds 2] [--sizes 64,16384,262144] [--streams 1000]
+const usage = `usage: pnpm bench tunnel [--rounds 5] [--seconds 2] [--sizes 64,16384,262144] [--concurrency 32,1] [--streams 1000]
                          [--sample 1] [--no-sync]
 Compares a direct call, a bare NATS relay and Sallyport with every guard on, in interleaved rounds.
   --sample   share of calls whose spans are kept
+  --profile  a folder for one CPU profile of each zone
   --no-sync  the audit log is acknowledged before it is on disk
 `;
 
@@ -14,8 +15,10 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "2" },
     sizes: { type: "string", default: "64,16384,262144" },
+    concurrency: { type: "string", default: "32,1" },
     streams: { type: "string", default: "1000" },
     sample: { type: "string", default: "1" },
+    profile: { type: "string" },
     "no-sync": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -28,7 +31,9 @@ if (values.help || positionals[0] !== "tunnel") {
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
     sizes: values.sizes.split(",").map(Number),
+    concurrencies: values.concurrency.split(",").map(Number),
     streams: Number(values.streams),
+    profile: values.profile,
     sampleRatio: Number(values.sample),
     syncAudit: !values["no-sync"],
   };

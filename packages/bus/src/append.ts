@@ -26,8 +26,8 @@ export async function append<P extends string>(
   idHeader.set("Nats-Msg-Id", entry.messageId);
   let reply: string;
   try {
-    const message = await bus.nats.request(contract.subject.subjectFor(entry.params), entry.bytes, {
-      timeout: entry.timeoutMs,
+    const message = await bus.inbox.ask(contract.subject.subjectFor(entry.params), entry.bytes, {
+      timeoutMs: entry.timeoutMs,
       headers: idHeader,
     });
     reply = decoder.decode(message.data.subarray(0, 4096));

@@ -8,7 +8,9 @@ import {
   nkeyAuthenticator,
 } from "@nats-io/transport-node";
 import { ServiceError, subjectToken, type ZoneInstance } from "@sallyport/contracts";
+import { Inbox } from "./inbox.ts";
 import { serverVersionProblem } from "./server-version.ts";
+import { Turn } from "./turn.ts";
 
 export interface BusLog {
   info(fields: object, message: string): void;
@@ -32,6 +34,8 @@ export interface Bus {
   readonly who: ZoneInstance;
   readonly nats: NatsConnection;
   readonly log: BusLog;
+  readonly turn: Turn;
+  readonly inbox: Inbox;
   /** Whether NATS can be reached now. */
   connected(): boolean;
   close(): Promise<void>;
@@ -54,13 +58,18 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   const watching = watchStatus(nats, options, (now) => {
     connected = now;
   });
+  const turn = new Turn();
+  const inbox = new Inbox(nats, inboxPrefix(options.who), turn);
   return {
     who: options.who,
     nats,
+    turn,
+    inbox,
     log: options.log,
     connected: () => connected && !nats.isClosed(),
     close: async () => {
       connected = false;
+      inbox.close();
       // Drain waits for the server: without one there is nothing to wait for.
       await Promise.race([nats.drain(), delay(1000)]).catch(() => undefined);
       await nats.close();

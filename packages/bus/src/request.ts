@@ -12,20 +12,19 @@ export async function request<P extends string, I extends z.ZodType, O extends z
   const subject = contract.subject.subjectFor(ask.params);
   if (!bus.connected()) throw new ServiceError("unavailable", "NATS cannot be reached");
   const payload = encodeJson(ask.input);
-  let data: Uint8Array;
-  try {
-    data = (await bus.nats.request(subject, payload, { timeout: ask.timeoutMs })).data;
-  } catch (error) {
-    throw natsFailure(error, contract.subject.pattern);
-  }
+  const { data } = await bus.inbox
+    .ask(subject, payload, { timeoutMs: ask.timeoutMs })
+    .catch((error: unknown) => {
+      throw natsFailure(error, contract.subject.pattern);
+    });
   return decodeReply(contract, data, 1024 * 1024);
 }
 
 /** NATS's own failures as ours: apps never see a NATS class. */
 export function natsFailure(error: unknown, what: string): ServiceError {
+  if (error instanceof ServiceError)
+    return new ServiceError(error.code, `${what}: ${error.message}`, { cause: error });
   const text = error instanceof Error ? `${error.name} ${error.message}` : String(error);
-  if (/no responders/i.test(text))
-    return new ServiceError("unavailable", `nobody serves ${what} now`, { cause: error });
   if (/permission/i.test(text)) {
     return new ServiceError("denied", `NATS does not allow ${what} for this user`, { cause: error });
   }

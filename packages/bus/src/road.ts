@@ -6,6 +6,8 @@ import type { Closable } from "./serve.ts";
 export interface Road extends Closable {
   /** False when NATS is away: the caller's session is broken then, and says so. */
   send(peer: string, bytes: Uint8Array): boolean;
+  /** What is sent from here leaves in one write with all else of this turn of the event loop. */
+  atTurnEnd(job: () => void): void;
 }
 
 export function openRoad(
@@ -43,6 +45,7 @@ export function openRoad(
       bus.nats.publish(subjectFor(peer), bytes);
       return true;
     },
+    atTurnEnd: (job) => bus.turn.atEnd(job),
     close: async () => {
       subscription.unsubscribe();
     },

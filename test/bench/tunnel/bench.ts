@@ -7,8 +7,11 @@ export interface TunnelBenchOptions {
   seconds: number;
   syncAudit: boolean;
   sampleRatio: number;
+  /** A folder for one CPU profile of each zone. */
+  profile: string | undefined;
   streams: number;
   sizes: readonly number[];
+  concurrencies: readonly number[];
 }
 
 interface Figure {
@@ -27,7 +30,7 @@ export async function benchTunnel(options: TunnelBenchOptions, say: (line: strin
     for (const road of roads)
       await load(await road.target(), { concurrency: 32, size: 64, seconds: 3, maxCalls: 50_000 });
     for (const size of options.sizes) {
-      for (const concurrency of [32, 1]) {
+      for (const concurrency of options.concurrencies) {
         const figures = new Map<string, Figure[]>(roads.map((road) => [road.name, []]));
         for (let round = 0; round < options.rounds; round += 1) {
           for (const road of order(roads, round)) {

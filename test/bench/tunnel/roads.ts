@@ -25,6 +25,7 @@ ${Array.from({ length: 7 }, (_, at) => `@id("other-${at}") forbid(principal == A
 
 /** Direct, a bare relay, and Sallyport with every guard on, all up at once so that rounds can be interleaved. */
 export async function openRoads(options: {
+  profile: string | undefined;
   syncAudit: boolean;
   sampleRatio: number;
   progress(step: string): void;
@@ -69,6 +70,7 @@ export async function openRoads(options: {
       dir: join(folder, "stack"),
       syncAudit: options.syncAudit,
       sampleRatio: options.sampleRatio,
+      ...(options.profile ? { nodeArgs: ["--cpu-prof", `--cpu-prof-dir=${options.profile}`] } : {}),
       secrets: { "sallyport/bench": { token } },
       servers: () => ({
         bench: {

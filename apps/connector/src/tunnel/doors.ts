@@ -15,7 +15,7 @@ export interface DoorDeps {
   connector: string;
   privateKey: Uint8Array;
   edgeKey(edge: string): KeyObject | undefined;
-  road: Pick<Road, "send">;
+  road: Pick<Road, "send" | "atTurnEnd">;
   checks: GrantChecks;
   log: Log;
   now(): Date;
@@ -105,6 +105,7 @@ export class Doors {
     const grants = new LinkGrants({ session: session.id, edge }, checks);
     const link = new Link({
       cipher: session,
+      atTurnEnd: (flush) => road.atTurnEnd(flush),
       send: (bytes) => road.send(edge, encodeRoadMessage({ kind: "record", session: session.id, bytes })),
       opened: (exchange) => this.#deps.call(exchange, grants),
       control: (message) => this.#control(message, { link, grants }),

@@ -7,7 +7,7 @@ import type { Enrolment } from "../config.ts";
 import { type GrantSigner, Grants } from "./grants.ts";
 
 export interface TunnelDeps {
-  road: Pick<Road, "send">;
+  road: Pick<Road, "send" | "atTurnEnd">;
   signer: GrantSigner & { key: KeyObject };
   log: Log;
 }
@@ -113,6 +113,7 @@ export class Tunnel {
     const { connector } = this.enrolment;
     const link = new Link({
       cipher: session,
+      atTurnEnd: (flush) => road.atTurnEnd(flush),
       send: (bytes) =>
         road.send(connector, encodeRoadMessage({ kind: "record", session: session.id, bytes })),
       control: (message) => this.#control(message),

@@ -14,6 +14,8 @@ export interface LinkOptions {
   cipher: Cipher;
   /** Puts a record on the road. False means that the road is gone, and the link with it. */
   send(record: Uint8Array): boolean;
+  /** Runs the flush at the end of this turn of the event loop, together with whatever else is sent then. */
+  atTurnEnd?(flush: () => void): void;
   /** A complete request has arrived: head and body. */
   opened?(exchange: Incoming): void;
   control?(message: unknown): void;
@@ -37,7 +39,7 @@ export class Link {
   readonly #heartbeat: NodeJS.Timeout;
   #queue: Frame[] = [];
   #queuedBytes = 0;
-  #flush: NodeJS.Immediate | undefined;
+  #flushing = false;
   #nextExchange = 1;
   #lastSent: number;
   #lastHeard: number;
@@ -119,7 +121,6 @@ export class Link {
     if (this.#error) return;
     this.#error = error;
     clearInterval(this.#heartbeat);
-    if (this.#flush) clearImmediate(this.#flush);
     this.#queue = [];
     for (const exchange of [...this.#outgoing.values()]) exchange.fail(error);
     for (const exchange of [...this.#incoming.values()]) exchange.cancelled();
@@ -130,8 +131,7 @@ export class Link {
 
   /** Sends what is queued now. For the end of a process, which does not wait for the next turn. */
   flush(): void {
-    if (this.#flush) clearImmediate(this.#flush);
-    this.#flush = undefined;
+    this.#flushing = false;
     if (this.#error || this.#queue.length === 0) return;
     const frames = this.#queue;
     const bytes = this.#queuedBytes;
@@ -149,7 +149,10 @@ export class Link {
     if (this.#queuedBytes + bytes > this.limits.maxRecordBytes) this.flush();
     this.#queue.push(one);
     this.#queuedBytes += bytes;
-    this.#flush ??= setImmediate(() => this.flush());
+    if (this.#flushing) return;
+    this.#flushing = true;
+    const { atTurnEnd = setImmediate } = this.#options;
+    atTurnEnd(() => this.flush());
   }
 
   #take(one: Frame): void {
