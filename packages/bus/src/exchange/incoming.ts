@@ -99,9 +99,7 @@ export class IncomingExchange {
       get over() {
         return self.#over;
       },
-      reply: (head) => {
-        if (!this.#over) this.#link.send(frame(FrameType.head, this.id, Buffer.from(JSON.stringify(head))));
-      },
+      reply: (head) => this.#reply(head),
       write: (chunk) => this.#write(chunk),
       end: () => this.#end(),
       fail: (error) => this.fail(error),
@@ -109,6 +107,18 @@ export class IncomingExchange {
         this.#events = events;
       },
     };
+  }
+
+  #reply(head: object): void {
+    if (this.#over) return;
+    const bytes = Buffer.from(JSON.stringify(head));
+    if (bytes.length <= this.#link.limits.maxHeadBytes) {
+      this.#link.send(frame(FrameType.head, this.id, bytes));
+      return;
+    }
+    // The caller would have to end the link for it: one upstream's headers would end every other call.
+    this.fail(new ServiceError("internal", "the upstream's reply has headers that are too large"));
+    this.#events?.cancel();
   }
 
   #write(chunk: Uint8Array): boolean {

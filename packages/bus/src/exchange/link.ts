@@ -71,6 +71,11 @@ export class Link {
     if (this.#outgoing.size >= this.limits.maxExchanges) {
       throw new ServiceError("exhausted", "too many calls in progress through this tunnel; try again");
     }
+    const head = jsonBytes(request.head);
+    // The peer would have to end the link for it: one caller's headers would end every other call.
+    if (head.length > this.limits.maxHeadBytes) {
+      throw new ServiceError("invalid", `the request's headers are over ${this.limits.maxHeadBytes} bytes`);
+    }
     const id = this.#nextExchange;
     this.#nextExchange = id === 0xffffffff ? 1 : id + 1;
     const exchange = new OutgoingExchange(id, on, {
@@ -80,7 +85,7 @@ export class Link {
       deadlineAt: performance.now() + request.deadlineMs,
     });
     this.#outgoing.set(id, exchange);
-    this.#enqueue(frame(FrameType.open, id, jsonBytes(request.head), request.body.length === 0));
+    this.#enqueue(frame(FrameType.open, id, head, request.body.length === 0));
     const { maxChunkBytes } = this.limits;
     for (let at = 0; at < request.body.length; at += maxChunkBytes) {
       const chunk = request.body.subarray(at, at + maxChunkBytes);

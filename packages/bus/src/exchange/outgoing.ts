@@ -71,6 +71,8 @@ export class OutgoingExchange implements Outgoing {
   /** What is wrong, if anything. */
   data(chunk: Uint8Array, end: boolean): string | undefined {
     if (this.#done) return undefined;
+    // Else a reply would begin with whatever status its writer has by default.
+    if (!this.#answered) return "data before the reply's head";
     if (chunk.length > this.#allowed) return "more data than credit";
     this.#allowed -= chunk.length;
     if (chunk.length > 0) this.#on.data(chunk);
