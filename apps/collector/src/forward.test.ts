@@ -109,7 +109,7 @@ test("an answer without end is cut off; it counts as its status says", async () 
     answer.writeHead(200);
     const chunk = Buffer.alloc(64 * 1024);
     const pour = () => {
-      while (!answer.destroyed && answer.write(chunk)) written += chunk.length;
+      for (let more = true; more && !answer.destroyed; written += chunk.length) more = answer.write(chunk);
     };
     answer.on("drain", pour).on("close", () => {
       cut = true;
@@ -122,6 +122,20 @@ test("an answer without end is cut off; it counts as its status says", async () 
   await arrived(got, 2);
   await until("the answer is cut off", () => cut, { within: 2000 });
   expect(written).toBeLessThan(16 * 1024 ** 2);
+  expect(road.dropped).toBe(0);
+});
+
+test("an answer that comes drop by drop is given up in time; it counts as its status says", async () => {
+  const { got, url } = await backend((answer) => {
+    answer.writeHead(200);
+    const drip = setInterval(() => answer.write("."), 50);
+    answer.on("close", () => clearInterval(drip));
+  });
+  const { road } = forward(url, {}, 300);
+  road.send("traces", payload("one"));
+  road.send("traces", payload("two"));
+  await arrived(got, 2);
+  expect(got[1]?.body.toString()).toBe("two");
   expect(road.dropped).toBe(0);
 });
 

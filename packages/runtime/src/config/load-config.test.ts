@@ -102,6 +102,13 @@ test("broken YAML is placed, and a key given twice is broken YAML", () => {
   expect(problems(`${good}mode: open\nmode: closed\n`)[0]).toMatch(/^edge\.yaml:3:1 .*unique/);
 });
 
+test("an alias of nothing, and aliases that would grow without end, are problems of the file", () => {
+  expect(problems("mode: *nothing\n")[0]).toContain("alias");
+  const level = (n: number) => `l${n}: &l${n} [${Array.from({ length: 9 }, () => `*l${n - 1}`).join(", ")}]`;
+  const bomb = ["l0: &l0 [x]", ...Array.from({ length: 9 }, (_, n) => level(n + 1))].join("\n");
+  expect(problems(bomb)[0]).toContain("alias");
+});
+
 test("a file that is not there is one clear problem", () => {
   expect(() => loadConfig(schema, { file: join(folder, "none.yaml"), env: {} })).toThrow("no such file");
 });
@@ -159,6 +166,8 @@ test("a secret written inline is refused and not repeated", () => {
     "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY",
     "abc/def+ghi=",
     "'-----BEGIN\\nKEY'",
+    '"tooshort\\0andNUL"',
+    "longer".repeat(60),
   ];
   for (const secret of inline) {
     const [problem] = problems(`nats: { url: nats://h, seed: ${secret} }\n`);

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, type Stats, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
@@ -56,17 +56,24 @@ export function secretFile() {
 function pathIn(value: unknown): string | undefined {
   const isWrapped = typeof value === "object" && value !== null && Object.keys(value).join() === "file";
   const path = isWrapped ? (value as { file: unknown }).file : value;
-  if (typeof path !== "string" || path === "" || path.length > 4096) return undefined;
-  // A key in PEM or with a NUL is no path.
-  return /[\n\r\0]/.test(path) ? undefined : path;
+  return typeof path === "string" && path !== "" && path.length <= 4096 ? path : undefined;
 }
 
 function fileProblem(path: string): string | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = statOf(path);
   if (stat !== undefined) return permissionProblem(stat, path);
   // Only a path whose folder exists is surely a path; anything else may be a secret written inline.
   const named = existsSync(dirname(path)) && dirname(path) !== fromConfigFolder(".") ? ` ${path}` : "";
   return `no such file${named}; expected the path of a file that holds the secret, not the secret itself`;
+}
+
+/** Undefined for what is not there and for what can be no path: a long key is a file name too long. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 function permissionProblem(
