@@ -9,7 +9,7 @@ export interface BackendOptions {
   ca?: string;
 }
 
-export type Delivery =
+type Delivery =
   | { outcome: "taken" }
   /** Again, not before `afterMs` where the backend said so. */
   | { outcome: "later"; problem: string; afterMs: number | undefined }

@@ -44,4 +44,3 @@ export const collectorConfig = appConfig({
   /** Backends that get everything. */
   forward: z.array(Backend).max(4).default([]),
 });
-export type CollectorConfig = z.output<typeof collectorConfig>;

@@ -16,6 +16,8 @@ export interface AuditWriterOptions {
   maxBatch?: number;
   /** From `append` to its rejection when no acknowledgement comes. */
   ackTimeoutMs?: number;
+  /** How long a record that nothing waits for may wait for company. */
+  laterMs?: number;
   /** Milliseconds of a clock that only goes forward. */
   now?: () => number;
 }
@@ -23,6 +25,11 @@ export interface AuditWriterOptions {
 export interface AuditWriter {
   /** Resolves when the record is durably acknowledged. Rejects with an AuditError: then what it speaks of must not happen. */
   append(record: AuditRecord): Promise<void>;
+  /**
+   * For a record that nothing waits for: it rides with the next one that somebody waits for, or goes by itself after
+   * `laterMs`. Resolves and rejects as `append` does.
+   */
+  appendLater(record: AuditRecord): Promise<void>;
   /** Takes no more records; resolves when every record taken has its answer. */
   close(): Promise<void>;
 }
@@ -46,10 +53,12 @@ export function auditWriter(options: AuditWriterOptions): AuditWriter {
     maxQueued = 4096,
     maxBatch = 16,
     ackTimeoutMs = 1000,
+    laterMs = 50,
     now = () => performance.now(),
   } = options;
   const queue: Waiting[] = [];
   let running: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
   const run = async () => {
@@ -73,21 +82,38 @@ export function auditWriter(options: AuditWriterOptions): AuditWriter {
     }
   };
 
+  const start = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    running ??= run();
+  };
+
+  const take = (record: AuditRecord): Promise<void> => {
+    if (closed) return refuse("unavailable", "the audit writer is closed");
+    if (queue.length >= maxQueued) return refuse("unavailable", `${maxQueued} audit records wait already`);
+    const line = JSON.stringify(record);
+    if (Buffer.byteLength(line) > maxRecordBytes) {
+      return refuse("invalid", `an audit record has more than ${maxRecordBytes} bytes`);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    queue.push({ id: record.id, line, deadline: now() + ackTimeoutMs, resolve, reject });
+    return promise;
+  };
+
   return {
     append: (record) => {
-      if (closed) return refuse("unavailable", "the audit writer is closed");
-      if (queue.length >= maxQueued) return refuse("unavailable", `${maxQueued} audit records wait already`);
-      const line = JSON.stringify(record);
-      if (Buffer.byteLength(line) > maxRecordBytes) {
-        return refuse("invalid", `an audit record has more than ${maxRecordBytes} bytes`);
-      }
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      queue.push({ id: record.id, line, deadline: now() + ackTimeoutMs, resolve, reject });
-      running ??= run();
-      return promise;
+      const taken = take(record);
+      start();
+      return taken;
+    },
+    appendLater: (record) => {
+      const taken = take(record);
+      if (running === undefined) timer ??= setTimeout(start, laterMs);
+      return taken;
     },
     close: async () => {
       closed = true;
+      start();
       await running;
     },
   };

@@ -37,20 +37,24 @@ export class SecretFile {
  */
 export function secretFile() {
   return z.unknown().transform((value, context) => {
-    const problem = typeof value === "undefined" ? "missing; expected the path of a file" : undefined;
     const path = pathIn(value);
-    if (problem === undefined && path !== undefined) {
-      const full = fromConfigFolder(path);
-      const fault = fileProblem(full);
-      if (fault === undefined) return new SecretFile(full);
-      context.addIssue({ code: "custom", message: fault, params: { secret: true }, input: undefined });
-      return z.NEVER;
-    }
-    const message =
-      problem ?? "expected the path of a file, not the secret itself: put it in a file, chmod 600";
-    context.addIssue({ code: "custom", message, params: { secret: true }, input: undefined });
+    const full = path === undefined ? undefined : fromConfigFolder(path);
+    const fault = full === undefined ? noPath(value) : fileProblem(full);
+    if (full !== undefined && fault === undefined) return new SecretFile(full);
+    context.addIssue({
+      code: "custom",
+      message: fault ?? noPath(value),
+      params: { secret: true },
+      input: undefined,
+    });
     return z.NEVER;
   });
+}
+
+function noPath(value: unknown): string {
+  return value === undefined
+    ? "missing; expected the path of a file"
+    : "expected the path of a file, not the secret itself: put it in a file, chmod 600";
 }
 
 function pathIn(value: unknown): string | undefined {
