@@ -1,6 +1,6 @@
 import { createPublicKey, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { auditWriter, recorder } from "@sallyport/audit";
+import { type AuditFields, auditWriter, recorder } from "@sallyport/audit";
 import { append, connectBus, defaultLimits, openBucket, openRoad, publish } from "@sallyport/bus";
 import { auditLog, exchangeRoad, presence, revocations, telemetryExport } from "@sallyport/contracts";
 import { jwksFromFile, jwksFromUrl, revocations as revocationList, tokenVerifier } from "@sallyport/grant";
@@ -102,7 +102,10 @@ await runApp("connector", async (app) => {
     policies,
     sessions: sessionNames(config.instance, privateKey),
     leases,
-    audit: { append: (fields: Parameters<typeof record>[0]) => writer.append(record(fields)) },
+    audit: {
+      append: (fields: AuditFields) => writer.append(record(fields)),
+      appendLater: (fields: AuditFields) => writer.appendLater(record(fields)),
+    },
     maxBodyBytes: defaultLimits.maxRequestBytes,
     log: app.log,
   };

@@ -29,7 +29,7 @@ export interface ExchangeDeps {
   policies: PolicySet;
   sessions: SessionNames;
   leases: Leases;
-  audit: { append(fields: AuditFields): Promise<void> };
+  audit: { append(fields: AuditFields): Promise<void>; appendLater(fields: AuditFields): Promise<void> };
   maxBodyBytes: number;
   log: { warn(fields: object, message: string): void };
 }
@@ -282,7 +282,7 @@ function endSession(deps: ExchangeDeps, session: Session): void {
 /** The end is on record too. It changes nothing any more, so nobody waits for it; a gap is said in the log. */
 function writeEnd(deps: ExchangeDeps, call: Call, outcome: ReplyOutcome & { durationMs: number }): void {
   deps.audit
-    .append({
+    .appendLater({
       ...commonFields(deps, call),
       ...upstreamFields(call),
       kind: "upstream",
