@@ -67,7 +67,8 @@ await runApp("broker", async (app) => {
   );
   const audit = app.use(
     auditWriter({
-      publish: (bytes, messageId) => append(bus, auditLog, { params: who, bytes, messageId, timeoutMs: 1_000 }),
+      publish: (bytes, messageId) =>
+        append(bus, auditLog, { params: who, bytes, messageId, timeoutMs: 1_000 }),
     }),
     "audit",
   );
@@ -91,9 +92,15 @@ await runApp("broker", async (app) => {
   });
   app.use(
     every(1_000, () => {
-      for (const fault of enrolments.reload()) log.error({ fault }, "an enrolment is not valid and enrols nobody");
+      for (const fault of enrolments.reload())
+        log.error({ fault }, "an enrolment is not valid and enrols nobody");
       const fault = vault.problem();
-      const body = { boot, version: app.version, startedAt, ...(fault === undefined ? {} : { problems: [fault.slice(0, 300)] }) };
+      const body = {
+        boot,
+        version: app.version,
+        startedAt,
+        ...(fault === undefined ? {} : { problems: [fault.slice(0, 300)] }),
+      };
       publish(bus, presence, { params: who, body });
     }),
     "presence",

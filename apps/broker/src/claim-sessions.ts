@@ -20,7 +20,9 @@ export function claimSessionsHandler(deps: {
       .filter((lease) => lease.vaultLease !== undefined && alive.has(lease.session));
     await Promise.all(
       claimed.map((lease) =>
-        deps.ledger.change(lease.leaseId, (now) => ((now.claimedAt ?? "") >= claimedAt ? undefined : { ...now, claimedAt })),
+        deps.ledger.change(lease.leaseId, (now) =>
+          (now.claimedAt ?? "") >= claimedAt ? undefined : { ...now, claimedAt },
+        ),
       ),
     );
     return { livenessSeconds: deps.times.livenessSeconds };

@@ -63,7 +63,9 @@ export const brokerConfig = appConfig({
     auth: AppRole,
   }),
   /** Edge → file with its Ed25519 public key, PEM. A grant of any other edge is worth nothing here. */
-  edges: z.record(InstanceName, filePath()).refine((edges) => Object.keys(edges).length > 0, "at least one edge"),
+  edges: z
+    .record(InstanceName, filePath())
+    .refine((edges) => Object.keys(edges).length > 0, "at least one edge"),
   /** A folder with one file per enrolled connector, written by `sallyport connector enroll`. */
   enrolments: filePath(),
   credentials: z

@@ -21,7 +21,10 @@ export function credentialSources(
     Object.entries(specs).map(([name, spec]) => {
       const source = sourceOf(spec, deps);
       const circuit = new Circuit({ name: `credential ${name}` });
-      return [name, { lease: (signal: AbortSignal) => circuit.run(() => source.lease(signal), isFaultOfRoute) }];
+      return [
+        name,
+        { lease: (signal: AbortSignal) => circuit.run(() => source.lease(signal), isFaultOfRoute) },
+      ];
     }),
   );
   return (credential) => sources.get(credential);

@@ -56,7 +56,10 @@ test("a server that the connector is not enrolled for is denied", () => {
 });
 
 test("no rule for this server and credential is a denial that names both", () => {
-  const none = situation({ rules: [rule({ servers: ["crm"] }), rule({ credential: "other" })], enrolledServers: ["orders"] });
+  const none = situation({
+    rules: [rule({ servers: ["crm"] }), rule({ credential: "other" })],
+    enrolledServers: ["orders"],
+  });
   expect(decideLease(grant, ask, none)).toEqual({
     allow: false,
     reason: "no-rule",

@@ -38,7 +38,10 @@ export type LeaseDecision =
 export function decideLease(grant: GrantFacts, ask: LeaseAsk, situation: LeaseSituation): LeaseDecision {
   if (situation.revoked !== undefined) return deny("revoked", `this ${situation.revoked} is revoked`);
   if (!situation.enrolledServers.includes(grant.server)) {
-    return deny("server-not-enrolled", `connector ${ask.connector} is not enrolled for server ${grant.server}`);
+    return deny(
+      "server-not-enrolled",
+      `connector ${ask.connector} is not enrolled for server ${grant.server}`,
+    );
   }
   const { credential } = ask;
   const rules = situation.rules.filter(
@@ -51,7 +54,11 @@ export function decideLease(grant: GrantFacts, ask: LeaseAsk, situation: LeaseSi
   return faultOfCount(situation) ?? allowed;
 }
 
-function applyRule(rule: LeaseRule, grant: GrantFacts, { ask, now }: { ask: LeaseAsk; now: Date }): LeaseDecision {
+function applyRule(
+  rule: LeaseRule,
+  grant: GrantFacts,
+  { ask, now }: { ask: LeaseAsk; now: Date },
+): LeaseDecision {
   const seconds = rule.notAfter === undefined ? Number.POSITIVE_INFINITY : (+rule.notAfter - +now) / 1000;
   if (seconds < 1) return deny("rule-expired", `lease rule ${rule.id} has expired`);
   if (rule.agents !== "*" && !rule.agents.some((pattern) => fitsPattern(pattern, grant.agent))) {
@@ -66,10 +73,16 @@ function applyRule(rule: LeaseRule, grant: GrantFacts, { ask, now }: { ask: Leas
 /** Counted last: a flood of asks that are denied anyway says nothing about how much is in use. */
 function faultOfCount({ live, limits }: LeaseSituation): LeaseDecision | undefined {
   if (live.ofSession >= limits.leasesPerSession) {
-    return deny("too-many-leases", `this session has ${live.ofSession} live leases (limits.leasesPerSession)`);
+    return deny(
+      "too-many-leases",
+      `this session has ${live.ofSession} live leases (limits.leasesPerSession)`,
+    );
   }
   if (live.ofConnector >= limits.leasesPerConnector) {
-    return deny("too-many-leases", `this connector has ${live.ofConnector} live leases (limits.leasesPerConnector)`);
+    return deny(
+      "too-many-leases",
+      `this connector has ${live.ofConnector} live leases (limits.leasesPerConnector)`,
+    );
   }
   return undefined;
 }

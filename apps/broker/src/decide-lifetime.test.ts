@@ -7,13 +7,26 @@ const start = Date.UTC(2026, 4, 1, 12);
 const at = (seconds: number) => new Date(start + seconds * 1000);
 const iso = (seconds: number) => at(seconds).toISOString();
 const lease = (more: Partial<Lease> = {}): Lease => ({
-  ...{ leaseId: "l1", connector: "c1", session: "s1", server: "orders", credential: "orders-db", agent: "a1" },
+  ...{
+    leaseId: "l1",
+    connector: "c1",
+    session: "s1",
+    server: "orders",
+    credential: "orders-db",
+    agent: "a1",
+  },
   ...{ vaultLease: "database/creds/orders/x", issuedAt: iso(0), expiresAt: iso(600) },
   ...more,
 });
 const step = (one: Lease, seconds: number, more: Partial<LifetimeSituation> = {}) => {
   const now = at(seconds);
-  return decideLifetime(one, { now, hearingSince: at(-1000), revoked: undefined, times: leaseTimes, ...more });
+  return decideLifetime(one, {
+    now,
+    hearingSince: at(-1000),
+    revoked: undefined,
+    times: leaseTimes,
+    ...more,
+  });
 };
 
 test("a lease is renewed some seconds after the last renewal, while its session is claimed", () => {
@@ -24,7 +37,10 @@ test("a lease is renewed some seconds after the last renewal, while its session 
 });
 
 test("a lease whose session nobody claims ends", () => {
-  expect(step(lease({ claimedAt: iso(100), renewedAt: iso(120) }), 123)).toMatchObject({ do: "end", event: "released" });
+  expect(step(lease({ claimedAt: iso(100), renewedAt: iso(120) }), 123)).toMatchObject({
+    do: "end",
+    event: "released",
+  });
 });
 
 test("a broker that could not hear claims waits before it ends a lease, and renews nothing meanwhile", () => {
@@ -38,7 +54,11 @@ test("a lease ends at its time, however often it is claimed", () => {
 });
 
 test("a revoked lease ends at once", () => {
-  expect(step(lease(), 1, { revoked: "agent" })).toEqual({ do: "end", event: "revoked", because: "agent revoked" });
+  expect(step(lease(), 1, { revoked: "agent" })).toEqual({
+    do: "end",
+    event: "revoked",
+    because: "agent revoked",
+  });
 });
 
 test("a static credential is neither renewed nor ended for silence, only by its time", () => {

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { BootError } from "@sallyport/runtime";
 
 /** The Ed25519 public keys that edges sign grants with, by edge. A file that holds anything else stops the boot. */
-export function readEdgeKeys(files: Readonly<Record<string, string>>): (edge: string) => KeyObject | undefined {
+export function readEdgeKeys(
+  files: Readonly<Record<string, string>>,
+): (edge: string) => KeyObject | undefined {
   const keys = new Map(Object.entries(files).map(([edge, file]) => [edge, readEdgeKey(edge, file)]));
   return (edge) => keys.get(edge);
 }
@@ -13,9 +15,11 @@ function readEdgeKey(edge: string, file: string): KeyObject {
   try {
     const text = readFileSync(file, "utf8");
     // Node would make the public key of a private one, and nobody would notice that the edge's key lies here.
-    if (text.includes("PRIVATE KEY")) throw new Error("it holds a private key, which must never leave the edge");
+    if (text.includes("PRIVATE KEY"))
+      throw new Error("it holds a private key, which must never leave the edge");
     const key = createPublicKey(text);
-    if (key.asymmetricKeyType !== "ed25519") throw new Error(`it holds a key of type ${key.asymmetricKeyType}`);
+    if (key.asymmetricKeyType !== "ed25519")
+      throw new Error(`it holds a key of type ${key.asymmetricKeyType}`);
     return key;
   } catch (cause) {
     const message = `${file}: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -22,13 +22,22 @@ export interface End {
  */
 export async function endLease(lease: Lease, { event, because }: End, deps: EndDeps): Promise<void> {
   const over = deps.now().toISOString();
-  await deps.ledger.change(lease.leaseId, (now) => (now.expiresAt <= over ? undefined : { ...now, expiresAt: over }));
+  await deps.ledger.change(lease.leaseId, (now) =>
+    now.expiresAt <= over ? undefined : { ...now, expiresAt: over },
+  );
   if (lease.vaultLease !== undefined) await deps.vaultLeases.revoke(lease.vaultLease);
   await deps.ledger.remove(lease.leaseId);
   const { leaseId, credential, agent, server, session } = lease;
   const what = { agent, server, session, ...(lease.grant === undefined ? {} : { grant: lease.grant }) };
   try {
-    const fields = { kind: "lease", event, leaseId, credential, tenant: deps.tenant, reason: because } as const;
+    const fields = {
+      kind: "lease",
+      event,
+      leaseId,
+      credential,
+      tenant: deps.tenant,
+      reason: because,
+    } as const;
     await deps.record({ ...fields, ...what });
   } catch (thrown) {
     // It has ended, and that is what matters; it is not brought back because nobody could write it down.

@@ -46,7 +46,10 @@ export function keepLeases(deps: KeepDeps): LeaseKeeper {
     await Promise.all(Array.from({ length: atOnce }, worker));
     if (failures.length > 0) {
       const problem = String(failures[0]);
-      deps.log.warn({ leases: failures.length, problem }, "leases could not be renewed or ended; trying again");
+      deps.log.warn(
+        { leases: failures.length, problem },
+        "leases could not be renewed or ended; trying again",
+      );
     }
   };
   const sweep = (): Promise<void> => {
@@ -65,7 +68,8 @@ export function keepLeases(deps: KeepDeps): LeaseKeeper {
     });
     return round;
   };
-  const report = (thrown: unknown) => deps.log.warn({ problem: String(thrown) }, "a sweep of the leases failed");
+  const report = (thrown: unknown) =>
+    deps.log.warn({ problem: String(thrown) }, "a sweep of the leases failed");
   const sweepSoon = () => {
     sweep().catch(report);
   };

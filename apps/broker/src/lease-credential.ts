@@ -20,7 +20,10 @@ type Ask = z.output<typeof leaseCredential.input>;
 export interface LeaseDeps {
   tenant: string;
   /** Checks the signature of an enrolled edge, and that the grant is live and for this connector and seal session. */
-  verifyGrant(grant: string, expected: { connector: string; session: string; now: Date }): Promise<GrantFacts>;
+  verifyGrant(
+    grant: string,
+    expected: { connector: string; session: string; now: Date },
+  ): Promise<GrantFacts>;
   enrolled(connector: string): Enrolment | undefined;
   rules: readonly LeaseRule[];
   limits: LeaseSituation["limits"];
@@ -57,7 +60,11 @@ export function leaseCredentialHandler(deps: LeaseDeps): Handler<typeof leaseCre
       const fresh = await fromVault(ask.credential, signal, deps);
       const lease = leaseOf({ ask, grant, connector, leaseId, fresh }, decision.ttlSeconds, deps.now());
       try {
-        const sealed = await seal(fresh, { lease, sealSession: ask.sealSession, publicKey: enrolment.publicKey });
+        const sealed = await seal(fresh, {
+          lease,
+          sealSession: ask.sealSession,
+          publicKey: enrolment.publicKey,
+        });
         await Promise.all([
           deps.ledger.add(lease), // until it is there, its short life in Vault is what ends an orphan
           deps.record({ ...facts, event: "issued", ttlSeconds: decision.ttlSeconds }),
@@ -89,7 +96,13 @@ async function verifiedGrant(
     const { credential, session } = ask;
     const facts = { kind: "lease", event: "denied", tenant: deps.tenant, credential, session } as const;
     const reason = `connector ${connector} showed a grant that does not hold: ${thrown.code}`;
-    await deps.record({ ...facts, reason, agent: "unknown", server: "unknown", ...(traceId ? { traceId } : {}) });
+    await deps.record({
+      ...facts,
+      reason,
+      agent: "unknown",
+      server: "unknown",
+      ...(traceId ? { traceId } : {}),
+    });
     throw new ServiceError("unauthenticated", thrown.message, { detail: reason });
   }
 }
@@ -162,13 +175,18 @@ async function seal(
   { lease, sealSession, publicKey }: { lease: Lease; sealSession: string; publicKey: string },
 ): Promise<string> {
   const plaintext = Buffer.from(JSON.stringify(fresh.material));
-  const box = await sealBox(publicKey, plaintext, leaseBinding({ ...lease, sealSession })).finally(() => plaintext.fill(0));
+  const box = await sealBox(publicKey, plaintext, leaseBinding({ ...lease, sealSession })).finally(() =>
+    plaintext.fill(0),
+  );
   return Buffer.from(box).toString("base64url");
 }
 
 async function takeBack({ leaseId, vaultLease }: Lease, deps: LeaseDeps): Promise<void> {
   if (vaultLease === undefined) return;
   await deps.vaultLeases.revoke(vaultLease).catch((thrown: unknown) => {
-    deps.log.warn({ leaseId, problem: String(thrown) }, "a lease that nobody got is left to end in Vault by itself");
+    deps.log.warn(
+      { leaseId, problem: String(thrown) },
+      "a lease that nobody got is left to end in Vault by itself",
+    );
   });
 }

@@ -37,7 +37,7 @@ export async function openLedger(bucket: Bucket<Lease>): Promise<LeaseLedger> {
         (lease) => lease.connector === connector && (session === undefined || lease.session === session),
       ),
     add: async (lease) => {
-      const revision = await bucket.put(lease.leaseId, lease, { expect: 0 });
+      const revision = await bucket.put(lease.leaseId, lease, { expect: 0 }).catch(asUnavailable);
       learn(lease.leaseId, { key: lease.leaseId, value: lease, revision });
     },
     change: async (leaseId, change) => {
@@ -51,16 +51,25 @@ export async function openLedger(bucket: Bucket<Lease>): Promise<LeaseLedger> {
           return value;
         } catch (thrown) {
           const lost = thrown instanceof ServiceError && thrown.code === "conflict";
-          if (!lost || attempt === maxAttempts) throw thrown;
-          entry = await bucket.get(leaseId);
+          if (!lost || attempt === maxAttempts) return asUnavailable(thrown);
+          entry = await bucket.get(leaseId).catch(asUnavailable);
         }
       }
       return undefined;
     },
     remove: async (leaseId) => {
-      await bucket.delete(leaseId);
+      await bucket.delete(leaseId).catch(asUnavailable);
       known.delete(leaseId);
     },
     close: () => watch.close(),
   };
+}
+
+/** Whatever NATS says of the bucket: to who asks for a lease it means that none can be kept now. */
+function asUnavailable(thrown: unknown): never {
+  const detail = thrown instanceof Error ? thrown.message : String(thrown);
+  throw new ServiceError("unavailable", "the lease ledger cannot be written; try again", {
+    detail,
+    cause: thrown,
+  });
 }

@@ -36,6 +36,10 @@ test("rules and credentials that do not fit each other are told, each with its n
   const rule = LeaseRule.parse(text);
   expect(problemsOfRules([rule], ["crm"])).toEqual([]);
   expect(problemsOfRules([rule], [])).toEqual([expect.stringContaining("rule r1 is for credential crm")]);
-  expect(problemsOfRules([rule], ["crm", "db"])).toEqual([expect.stringContaining("credential db has no rule")]);
-  expect(problemsOfRules([rule, rule], ["crm"])).toEqual(expect.arrayContaining(["two rules have the id r1"]));
+  expect(problemsOfRules([rule], ["crm", "db"])).toEqual([
+    expect.stringContaining("credential db has no rule"),
+  ]);
+  expect(problemsOfRules([rule, rule], ["crm"])).toEqual(
+    expect.arrayContaining(["two rules have the id r1"]),
+  );
 });

@@ -40,7 +40,9 @@ export function problemsOfRules(rules: readonly LeaseRule[], credentials: readon
     ...ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `two rules have the id ${id}`),
     ...rules
       .filter((rule) => !known.has(rule.credential))
-      .map((rule) => `rule ${rule.id} is for credential ${rule.credential}, which \`credentials\` does not have`),
+      .map(
+        (rule) => `rule ${rule.id} is for credential ${rule.credential}, which \`credentials\` does not have`,
+      ),
     ...credentials
       .filter((name) => !ruled.has(name))
       .map((name) => `credential ${name} has no rule, so nobody could lease it`),

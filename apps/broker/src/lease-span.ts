@@ -1,4 +1,11 @@
-import { context, isSpanContextValid, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
 import { asServiceError } from "@sallyport/contracts";
 
 const tracer = trace.getTracer("sallyport.broker");
@@ -28,7 +35,8 @@ export async function inLeaseSpan<T>(
 
 /** W3C Trace Context, version 00. What does not fit counts as absent: a trace begins here. */
 function remoteContext(traceparent: string | undefined) {
-  const [, traceId, spanId, flags] = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(traceparent ?? "") ?? [];
+  const [, traceId, spanId, flags] =
+    /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(traceparent ?? "") ?? [];
   if (traceId === undefined || spanId === undefined) return ROOT_CONTEXT;
   const spanContext = { traceId, spanId, traceFlags: Number.parseInt(flags ?? "00", 16) & 1, isRemote: true };
   return isSpanContextValid(spanContext) ? trace.setSpanContext(ROOT_CONTEXT, spanContext) : ROOT_CONTEXT;

@@ -13,6 +13,8 @@ export function releaseLeasesHandler(deps: EndDeps): Handler<typeof releaseLease
     if (failed === undefined) return { released: leases.length };
     const failure = publicFailure(failed.reason, "a lease of this session");
     if (failure instanceof ServiceError) throw failure;
-    throw new ServiceError("unavailable", "a lease of this session could not be ended yet; it will be", { cause: failure });
+    throw new ServiceError("unavailable", "a lease of this session could not be ended yet; it will be", {
+      cause: failure,
+    });
   };
 }

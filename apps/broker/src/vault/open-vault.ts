@@ -26,10 +26,15 @@ export async function openVault(at: VaultAddress & { auth: AppRole }, log: Vault
 
 function asBootError(thrown: unknown, address: string): unknown {
   if (thrown instanceof LoginRefused) {
-    return new BootError(thrown.message, { setting: "vault.auth", fix: "give the broker a fresh secret_id", cause: thrown });
+    return new BootError(thrown.message, {
+      setting: "vault.auth",
+      fix: "give the broker a fresh secret_id",
+      cause: thrown,
+    });
   }
   if (thrown instanceof VaultFailure) {
-    const fix = "check the address, that Vault is unsealed, and that its certificate is signed by `vault.caFile`";
+    const fix =
+      "check the address, that Vault is unsealed, and that its certificate is signed by `vault.caFile`";
     const message = `${address}: ${thrown.message}${thrown.said === undefined ? "" : ` (${thrown.said})`}`;
     return new BootError(message, { setting: "vault", fix, cause: thrown });
   }
