@@ -23,7 +23,7 @@ export interface Server {
 
 export interface ServerDeps {
   leases: Pick<Leases, "pin" | "end">;
-  log: { warn(fields: object, message: string): void };
+  log: { warn(fields: object, message: string): void; debug(fields: object, message: string): void };
 }
 
 const headersTimeoutMs = 60_000;

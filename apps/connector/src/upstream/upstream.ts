@@ -38,10 +38,17 @@ export interface UpstreamCall {
 /** A private MCP server as the rest of the connector sees it: Streamable HTTP, whatever it really speaks. */
 export interface Upstream {
   send(request: UpstreamRequest, reply: UpstreamReply): UpstreamCall;
-  /** Whether this request needs a lease: a process that runs already got its credential when it was started. */
-  needsLease(request: { session: string | undefined; principal: string }): boolean;
-  /** Knows the secrets of a session whose process got them at its start. */
-  scrubber?(session: string | undefined): Scrubber | undefined;
+  /**
+   * Whether this request needs a lease: a process that runs already got its credential when it was started. Without
+   * `messages` it is not known whether they begin a session, and a lease is asked for.
+   */
+  needsLease(request: {
+    session: string | undefined;
+    principal: string;
+    messages?: readonly Message[];
+  }): boolean;
+  /** Knows the secrets that the process behind a session, or of an agent without one, got at its start. */
+  scrubber?(session: string | undefined, principal?: string): Scrubber | undefined;
   /** Why it cannot be used now, for doctor and presence; undefined when it can. */
   problem(): string | undefined;
   close(): Promise<void>;

@@ -1,13 +1,139 @@
 import { ServiceError } from "@sallyport/contracts";
-import type { Upstream } from "../upstream.ts";
+import { eraOf, routingHeaders } from "@sallyport/mcp";
+import type { Scrubber } from "@sallyport/scrub";
+import type { StdioServer } from "../../config.ts";
+import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "../upstream.ts";
+import { Launcher, type StdioDeps } from "./launcher.ts";
+import { defaultStdioLimits, type StdioLimits } from "./limits.ts";
+import { badRequest, noSession, notAllowed } from "./refusals.ts";
+import { StdioSession } from "./session.ts";
+import { SharedProcess } from "./shared-process.ts";
 
-export function stdioUpstream(name: string, _config: unknown, _deps: unknown): Upstream {
-  return {
-    needsLease: () => false,
-    problem: () => `${name}: not yet`,
-    close: async () => undefined,
-    send: () => {
-      throw new ServiceError("unavailable", "not yet");
-    },
-  };
+/**
+ * A private MCP server that is started here and spoken to over its standard input and output, for the rest of the
+ * connector the same as one that speaks Streamable HTTP. A process serves one session, or one agent where the wire has no
+ * sessions; it never serves two agents. Its credential is in its environment, and nothing of the connector's own is. When
+ * it ends, everything that it started ends with it, and its lease is given back.
+ *
+ * Resuming a stream (`Last-Event-ID`) is not offered: events have no ids.
+ */
+export function stdioUpstream(
+  name: string,
+  config: StdioServer,
+  deps: StdioDeps & { limits?: Partial<StdioLimits> },
+): Upstream {
+  return new StdioUpstream(name, config, deps);
+}
+
+class StdioUpstream implements Upstream {
+  readonly #name: string;
+  readonly #config: StdioServer;
+  readonly #sessions = new Map<string, StdioSession>();
+  readonly #shared = new Map<string, SharedProcess>();
+  readonly #launcher: Launcher;
+
+  constructor(name: string, config: StdioServer, deps: StdioDeps & { limits?: Partial<StdioLimits> }) {
+    this.#name = name;
+    this.#config = config;
+    this.#launcher = new Launcher(name, config, {
+      ...deps,
+      limits: { ...defaultStdioLimits, ...deps.limits },
+    });
+  }
+
+  send(request: UpstreamRequest, reply: UpstreamReply): UpstreamCall {
+    try {
+      if (request.session !== undefined) return this.#inSession(request.session, request, reply);
+      if (request.method !== "POST") return answered(() => notAllowed(reply));
+      const [first] = request.messages;
+      if (first && eraOf(routingHeaders(request.headers), first) !== "sessions")
+        return this.#stateless(request, reply);
+      if (first?.kind === "request" && first.method === "initialize")
+        return this.#begin(request).post(request, reply);
+      const id = first?.kind === "request" ? first.id : undefined;
+      return answered(() => badRequest(reply, "A session is needed: begin with initialize", id));
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      return answered(() => reply.fail(error, false));
+    }
+  }
+
+  needsLease(ask: Parameters<Upstream["needsLease"]>[0]): boolean {
+    if (this.#config.credential === undefined || ask.session !== undefined) return false;
+    const begins = ask.messages?.some((one) => one.kind === "request" && one.method === "initialize") ?? true;
+    return begins || !this.#shared.has(ask.principal);
+  }
+
+  scrubber(session: string | undefined, principal?: string): Scrubber | undefined {
+    if (session !== undefined) return this.#sessions.get(session)?.scrubber;
+    return principal === undefined ? undefined : this.#shared.get(principal)?.scrubber;
+  }
+
+  problem(): string | undefined {
+    return this.#launcher.problem();
+  }
+
+  async close(): Promise<void> {
+    this.#launcher.shut();
+    const why = new ServiceError("unavailable", `${this.#name}: the connector is stopping`);
+    for (const one of [...this.#sessions.values(), ...this.#shared.values()]) one.end(why);
+    await this.#launcher.close();
+  }
+
+  #inSession(id: string, request: UpstreamRequest, reply: UpstreamReply): UpstreamCall {
+    const session = this.#sessions.get(id);
+    if (session === undefined) {
+      const asked = request.messages.find((message) => message.kind === "request");
+      return answered(() => noSession(reply, asked?.id));
+    }
+    switch (request.method) {
+      case "POST":
+        return session.post(request, reply);
+      case "GET":
+        return session.listen(reply);
+      case "DELETE":
+        session.end();
+        return answered(() => {
+          reply.head(204, []);
+          reply.end();
+        });
+    }
+  }
+
+  /** A new session and its process. */
+  #begin(request: UpstreamRequest): StdioSession {
+    const session: StdioSession = new StdioSession(
+      this.#launcher.prepare(request, { leave: () => this.#sessions.delete(session.id) }),
+    );
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  #stateless(request: UpstreamRequest, reply: UpstreamReply): UpstreamCall {
+    const { principal, lease } = request;
+    let shared = this.#shared.get(principal);
+    // A reply is scrubbed of the secrets of the request's own lease: its process must be the one that knows no others.
+    if (shared && lease && lease.id !== shared.leaseId) {
+      shared.end(new ServiceError("unavailable", `${this.#name}: the process's credential was replaced`));
+      shared = undefined;
+    }
+    if (shared === undefined) {
+      const fresh: SharedProcess = new SharedProcess({
+        ...this.#launcher.prepare(request, {
+          leave: () => {
+            if (this.#shared.get(principal) === fresh) this.#shared.delete(principal);
+          },
+        }),
+        leaseId: lease?.id,
+      });
+      this.#shared.set(principal, fresh);
+      shared = fresh;
+    }
+    return shared.post(request, reply);
+  }
+}
+
+function answered(say: () => void): UpstreamCall {
+  say();
+  return { cancel: () => undefined, resume: () => undefined };
 }
