@@ -134,6 +134,8 @@ export class Doors {
       door.grants.drop(data.handle, new ServiceError("unauthenticated", "the grant has ended"));
       return;
     }
+    const refuse = (error: ServiceError) =>
+      door.link.control({ type: "refused", handle: data.handle, code: error.code, message: error.message });
     door.grants
       .open(data)
       .then(
@@ -142,19 +144,18 @@ export class Doors {
           return this.#deps.granted(live);
         },
         (thrown: unknown) => {
-          const error = asServiceError(thrown);
           this.#deps.log.warn({ err: thrown, handle: data.handle }, "a grant was refused");
-          door.link.control({
-            type: "refused",
-            handle: data.handle,
-            code: error.code,
-            message: error.message,
-          });
+          refuse(asServiceError(thrown));
         },
       )
-      .catch((error: unknown) => {
-        this.#deps.log.error({ err: error }, "a grant could not be recorded");
-        door.grants.drop(data.handle, asServiceError(error));
+      .catch((cause: unknown) => {
+        this.#deps.log.error({ err: cause }, "a grant could not be recorded");
+        const error = new ServiceError("unavailable", "the grant could not be recorded; try again", {
+          cause,
+        });
+        door.grants.drop(data.handle, error);
+        // The edge was told that it is granted: without this it would name a handle that nobody knows, for ever.
+        refuse(error);
       });
   }
 }
