@@ -28,7 +28,7 @@ export const LeaseRule = z.strictObject({
 export type LeaseRule = z.output<typeof LeaseRule>;
 
 export const LeaseRules = z.strictObject({
-  rules: z.array(LeaseRule).min(1, "at least one rule: without one the broker could lease nothing").max(4096),
+  rules: z.array(LeaseRule).min(1).max(4096),
 });
 
 /** What is wrong between rules and credentials, in words for an operator. Empty when they fit. */
