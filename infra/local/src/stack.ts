@@ -13,6 +13,7 @@ import {
   startPostgres,
   until,
 } from "@sallyport/testkit";
+import { stringify } from "yaml";
 import { Material } from "./material.ts";
 import { startZone, type ZoneProcess } from "./zone-process.ts";
 
@@ -38,6 +39,8 @@ export interface StackPlan {
   syncAudit?: boolean;
   sampleRatio?: number;
   agent?: string;
+  /** More flags for each zone's Node, such as `--cpu-prof`. */
+  nodeArgs?: readonly string[];
   onExit?(process: string): void;
   progress?(step: string): void;
 }
@@ -53,6 +56,8 @@ export interface Stack {
   postgres: Postgres | undefined;
   issuer: Issuer;
   zones: ReadonlyMap<string, ZoneProcess>;
+  /** How an operator's command line reaches NATS. */
+  operatorNats: { servers: readonly string[]; creds: string; instance: string };
   /** The URL that agents call for a server. */
   endpoint(server: string): string;
   /** An access token for one server, by client credentials. */
@@ -151,10 +156,6 @@ async function start(
       ...onExit("issuer"),
     }),
   );
-  material.write(
-    "issuer-client.json",
-    JSON.stringify({ issuer: issuer.url, clients, clientSecret, edgeUrl }),
-  );
 
   say("zones");
   const keys = material.edgeKey(edge);
@@ -174,7 +175,16 @@ async function start(
   const zones = new Map<string, ZoneProcess>();
   const zone = async (spec: Parameters<typeof startZone>[1]) => {
     const name = `${spec.zone}-${spec.instance}`;
-    zones.set(name, keep(await startZone(material, { ...spec, ...onExit(name) })));
+    zones.set(
+      name,
+      keep(
+        await startZone(material, {
+          ...spec,
+          ...onExit(name),
+          ...(plan.nodeArgs ? { nodeArgs: plan.nodeArgs } : {}),
+        }),
+      ),
+    );
   };
 
   await zone({
@@ -237,11 +247,24 @@ async function start(
       enrolments: material.path("enrolments"),
     },
   });
+  const operator = { zone: "operator", instance: "local" } as const;
+  const operatorNats = {
+    servers: [nats.url],
+    creds: await material.user(operator),
+    instance: operator.instance,
+  };
   material.write(
-    "nats-operator.json",
-    JSON.stringify({
-      servers: [nats.url],
-      creds: await material.user({ zone: "operator", instance: "local" }),
+    "cli.yaml",
+    stringify({
+      nats: operatorNats,
+      edge: { url: edgeUrl },
+      issuer: {
+        url: issuer.url,
+        clientId: clients[0],
+        clientSecretFile: material.write("issuer-client.secret", clientSecret),
+      },
+      enrolments: material.path("enrolments"),
+      zoneConfigs: [...zones.values()].map((one) => one.configFile),
     }),
   );
   await until(
@@ -266,6 +289,7 @@ async function start(
     postgres,
     issuer,
     zones,
+    operatorNats,
     endpoint: (server) => `${edgeUrl}/mcp/${server}`,
     token: (server, options = {}) =>
       requestToken({

@@ -13,6 +13,7 @@ export interface ZoneProcess extends Server {
   /** What `/readyz` says now: each check by name. */
   readiness(): Promise<{ ready: boolean; text: string }>;
   logFile: string;
+  configFile: string;
 }
 
 /** Starts one zone as its own process, from a configuration file of its own, and waits until it has booted. */
@@ -22,6 +23,8 @@ export async function startZone(
     zone: Exclude<Zone, "operator">;
     instance: string;
     config: object;
+    /** More flags for Node, such as `--cpu-prof`. */
+    nodeArgs?: readonly string[];
     onExit?: (exit: Exit) => void;
   },
 ): Promise<ZoneProcess> {
@@ -38,7 +41,13 @@ export async function startZone(
   const server = await startServer({
     name,
     command: process.execPath,
-    args: ["--disable-warning=ExperimentalWarning", join(apps, zone, "main.ts"), "--config", configFile],
+    args: [
+      "--disable-warning=ExperimentalWarning",
+      ...(spec.nodeArgs ?? []),
+      join(apps, zone, "main.ts"),
+      "--config",
+      configFile,
+    ],
     folder,
     temporary: false,
     readyWithin: 30_000,
@@ -51,6 +60,7 @@ export async function startZone(
     instance,
     readiness: () => health("/readyz"),
     logFile: join(folder, `${name}.log`),
+    configFile,
   });
 }
 
