@@ -156,6 +156,7 @@ async function provisionDatabase(
     max_ttl: "1h",
   };
   await admin("POST", "database/roles/orders", { ...role, default_ttl: "4s" });
+  await admin("POST", "database/roles/kept", { ...role, default_ttl: "40s" });
   await admin("POST", "database/roles/forgetful", { ...role, default_ttl: "10m" });
 }
 
@@ -182,12 +183,13 @@ export async function startBroker(
     limits?: { leasesPerSession: number; leasesPerConnector: number };
     /** The stream that has to say that it stored a record. */
     auditStream?: string;
+    sweepEveryMs?: number;
   } = {},
 ): Promise<TestBroker> {
   const who = { zone: "broker", instance: options.instance ?? "b1" } as const;
   const bus = await stack.join(who);
   const now = () => new Date();
-  const times = shortTimes;
+  const times = { ...shortTimes, sweepEveryMs: options.sweepEveryMs ?? shortTimes.sweepEveryMs };
   const log = { ...auditLog, stream: options.auditStream ?? auditLog.stream };
   const audit = auditWriter({
     publish: (bytes, messageId) => append(bus, log, { params: who, bytes, messageId, timeoutMs: 500 }),

@@ -222,20 +222,20 @@ test("without an acknowledged audit record no request reaches Vault", async () =
 });
 
 test("a revocation of the agent ends its leases at once and lets it have no more", async () => {
-  const grant = await stack.grant({ agent: "billing-rogue" });
-  const lease = await c1.lease({ credential: "orders-db", session: ownSession(), grant });
-  const { username = "" } = await lease.open();
-  const operator = await stack.join({ zone: "operator", instance: "o1" });
-  const list = await openBucket(operator, revocations);
-  await list.put("r1", {
-    kind: "agent",
-    value: "billing-rogue",
-    until: new Date(Date.now() + 60_000).toISOString(),
-  });
-  await until("the user's end", async () => !(await canLogIn(username)), { within: 1_000 });
-  await expect(c1.lease({ credential: "orders-db", session, grant })).rejects.toMatchObject({
-    code: "denied",
-    message: "this agent is revoked",
+  // The next sweep by time would come in a minute.
+  await withBroker({ sweepEveryMs: 60_000 }, async () => {
+    const grant = await stack.grant({ agent: "billing-rogue" });
+    const lease = await c1.lease({ credential: "orders-db", session: ownSession(), grant });
+    const { username = "" } = await lease.open();
+    const operator = await stack.join({ zone: "operator", instance: "o1" });
+    const list = await openBucket(operator, revocations);
+    const until60s = new Date(Date.now() + 60_000).toISOString();
+    await list.put("r1", { kind: "agent", value: "billing-rogue", until: until60s });
+    await until("the user's end", async () => !(await canLogIn(username)), { within: 1_000 });
+    await expect(c1.lease({ credential: "orders-db", session, grant })).rejects.toMatchObject({
+      code: "denied",
+      message: "this agent is revoked",
+    });
   });
 });
 
