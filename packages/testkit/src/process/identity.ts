@@ -28,7 +28,12 @@ export async function unprivileged(paths: readonly string[]): Promise<Identity |
       `PostgreSQL does not run as root, and "nobody" can't reach ${paths.join(" or ")}: run as another user`,
     );
   }
-  const capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"];
+  // initdb asks access(2) about its neighbours, which looks at capabilities only when set-user-id fix-ups are off.
+  const capability = [
+    "--inh-caps=+dac_override",
+    "--ambient-caps=+dac_override",
+    "--securebits=+no_setuid_fixup",
+  ];
   const user = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
   return { uid, gid, through: ["/usr/bin/setpriv", ...user, ...capability, "--"] };
 }
