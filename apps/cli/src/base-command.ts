@@ -26,10 +26,14 @@ export function command(
   const examples = about.examples.map((example) => `  $ sallyport ${example}`).join("\n");
   return commandGroup(terminal, about.name)
     .summary(about.summary)
-    .description(about.more === undefined ? `${about.summary}.` : `${about.summary}.\n\n${about.more}`)
+    .description([sentence(about.summary), about.more ?? []].flat().join("\n\n"))
     .option("--config <file>", "settings (default: $SALLYPORT_CONFIG, ./sallyport.yaml, the local stack's)")
     .option("--json", "answer as JSON, errors too")
     .addHelpText("after", `\nExamples:\n${examples}`);
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 /** A command that only holds others. Errors are thrown, not printed: `explainFailure` words them. */

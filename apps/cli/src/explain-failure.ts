@@ -31,6 +31,10 @@ export function explainFailure(
 ): { exitCode: number; text: string } {
   // Help and version were asked for and printed.
   if (error instanceof CommanderError && error.exitCode === 0) return { exitCode: exitCodes.ok, text: "" };
+  // Without a command the help was printed, to stderr; that is all there is to say.
+  if (error instanceof CommanderError && error.code === "commander.help") {
+    return { exitCode: exitCodes.usage, text: "" };
+  }
   const failure = failureOf(error);
   const exitCode = exitCodes[failure.code];
   if (json) return { exitCode, text: `${safeJson({ error: { ...failure, exitCode } })}\n` };
@@ -55,7 +59,5 @@ function failureOf(error: unknown): Failure {
 }
 
 function usageFailure(error: CommanderError): Failure {
-  const message = error.message.replace(/^error: /, "");
-  const isBare = error.code === "commander.help";
-  return { code: "usage", message: isBare ? "which command?" : message, fix: "see --help" };
+  return { code: "usage", message: error.message.replace(/^error: /, ""), fix: "see --help" };
 }

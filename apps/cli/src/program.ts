@@ -1,6 +1,12 @@
 import type { Command } from "commander";
+import manifest from "../package.json" with { type: "json" };
 import { type CommandContext, commandGroup } from "./base-command.ts";
 import { exitCodes } from "./command-failure.ts";
+import { auditCommand } from "./commands/audit/audit.ts";
+import { connectorCommand } from "./commands/connector/connector.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { revokeCommand } from "./commands/revoke/revoke.ts";
+import { serversCommand } from "./commands/servers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { traceCommand } from "./commands/trace.ts";
@@ -11,11 +17,24 @@ export async function runProgram(args: readonly string[], context: CommandContex
   return exitCodes.ok;
 }
 
+/** In the order of the help text. */
+const commands = [
+  doctorCommand,
+  statusCommand,
+  serversCommand,
+  traceCommand,
+  tokenCommand,
+  connectorCommand,
+  auditCommand,
+  revokeCommand,
+];
+
 function program(context: CommandContext): Command {
   const root = commandGroup(context.terminal, "sallyport")
     .description("The operator's command line of Sallyport.")
-    .usage("<command> [options]");
-  for (const one of [statusCommand, traceCommand, tokenCommand]) root.addCommand(one(context));
+    .usage("<command> [options]")
+    .version(manifest.version);
+  for (const one of commands) root.addCommand(one(context));
   return root.addHelpText("after", `\n${exitText}`);
 }
 

@@ -1,0 +1,61 @@
+import { open } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fingerprint, generateRecipientKey, privateKeyText } from "@sallyport/seal";
+import type { Command } from "commander";
+import { type CommandContext, type CommonOptions, command, outJson } from "../../base-command.ts";
+import { CommandFailure } from "../../command-failure.ts";
+
+interface Options extends CommonOptions {
+  out: string;
+}
+
+export function keygenCommand(context: CommandContext): Command {
+  const { terminal } = context;
+  return command(context, {
+    name: "keygen",
+    summary: "make a connector's key, on the connector's own machine",
+    more: "The private key goes into the file and stays there. The public key is what an operator enrols.",
+    examples: [
+      "connector keygen --out connector.key",
+      "connector keygen --out connector.key --json | jq -r .publicKey > connector.pub",
+    ],
+  })
+    .requiredOption(
+      "--out <file>",
+      "where the private key goes (0600); a file that is there is never replaced",
+    )
+    .action(async (options: Options) => {
+      const file = resolve(options.out);
+      const { publicKey, privateKey } = await generateRecipientKey();
+      await writeNew(file, `${privateKeyText(privateKey)}\n`);
+      const shown = { publicKey, fingerprint: fingerprint(publicKey), privateKeyFile: file };
+      if (options.json) {
+        outJson(terminal, shown);
+        return;
+      }
+      terminal.out(`public key:  ${publicKey}\nfingerprint: ${shown.fingerprint}\n`);
+      terminal.say(
+        `The private key is in ${file}. Send the public key to an operator, and read the fingerprint to them.\n`,
+      );
+    });
+}
+
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    const handle = await open(file, "wx", 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const what = code === "EEXIST" ? `${file} exists already` : `${file} cannot be written (${code})`;
+    const fix =
+      code === "EEXIST"
+        ? "name another file: a key that is replaced by mistake cuts its connector off"
+        : "name a file in a folder that you may write";
+    throw new CommandFailure("failed", what, { setting: "--out", fix, cause });
+  }
+}

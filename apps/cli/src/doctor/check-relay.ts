@@ -1,0 +1,59 @@
+import { type Bus, openBucket, readLog, request } from "@sallyport/bus";
+import { auditLog, readTrace, revocations, ServiceError } from "@sallyport/contracts";
+import { type Check, checkThat, ok } from "./check.ts";
+
+const provision =
+  "make the streams: `provisionStreams` of infra/nats, as user provisioner; then see nats-server's log";
+
+/** What lives on NATS: the audit log, the revocations, and a collector that answers. */
+export async function checkRelay(bus: Bus, signal: AbortSignal): Promise<Check[]> {
+  const checks = [checkAudit(bus, signal), checkRevocations(bus), checkCollector(bus)];
+  return (await Promise.all(checks)).flat();
+}
+
+function checkAudit(bus: Bus, signal: AbortSignal): Promise<Check[]> {
+  return checkThat(
+    "audit log",
+    async () => {
+      // A reader from now on gets nothing, but only when there is a stream and leave to read it.
+      const options = { since: new Date(), follow: false, signal };
+      for await (const _ of readLog(bus, auditLog, options)) break;
+      return [ok("audit log", `stream ${auditLog.stream} is there and can be read`)];
+    },
+    provision,
+  );
+}
+
+function checkRevocations(bus: Bus): Promise<Check[]> {
+  return checkThat(
+    "revocations",
+    async () => {
+      const bucket = await openBucket(bus, revocations);
+      await bucket.get("doctor");
+      return [ok("revocations", "the kill switch can be used")];
+    },
+    provision,
+  );
+}
+
+function checkCollector(bus: Bus): Promise<Check[]> {
+  return checkThat(
+    "collector",
+    async () => [ok("collector", await tracesText(bus))],
+    "start apps/collector; it serves traces over NATS",
+  );
+}
+
+async function tracesText(bus: Bus): Promise<string> {
+  try {
+    const { spans } = await request(bus, readTrace, {
+      params: {},
+      input: { trace: "last" },
+      timeoutMs: 3_000,
+    });
+    return `answers; the newest trace has ${spans.length} spans`;
+  } catch (error) {
+    if (error instanceof ServiceError && error.code === "not_found") return "answers; no call was traced yet";
+    throw error;
+  }
+}

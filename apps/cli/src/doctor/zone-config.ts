@@ -1,0 +1,147 @@
+import { createPublicKey, type KeyObject } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { CommandFailure } from "../command-failure.ts";
+import { type EnrolmentFile, readEnrolments } from "../enrolment/enrolments.ts";
+
+/** What is compared between zones' settings. Each zone's own `--check` says whether its file is valid. */
+interface CommonFacts {
+  file: string;
+  instance?: string | undefined;
+  tenant?: string | undefined;
+}
+export interface EdgeFacts extends CommonFacts {
+  zone: "edge";
+  publicUrl: string;
+  issuer: string;
+  /** SPKI, base64, of its signing key; undefined when that cannot be read from here. */
+  publicKey: string | undefined;
+  enrolments: readonly EnrolmentFile[];
+}
+export interface ConnectorFacts extends CommonFacts {
+  zone: "connector";
+  publicUrl: string;
+  issuer: string;
+  edges: ReadonlyMap<string, string | undefined>;
+  /** Server → the credential that it is used with. */
+  servers: ReadonlyMap<string, string | undefined>;
+}
+export interface BrokerFacts extends CommonFacts {
+  zone: "broker";
+  edges: ReadonlyMap<string, string | undefined>;
+  enrolments: readonly EnrolmentFile[];
+  credentials: readonly string[];
+  rules: readonly LeaseRuleFacts[];
+}
+export interface CollectorFacts extends CommonFacts {
+  zone: "collector";
+}
+export type ZoneFacts = EdgeFacts | ConnectorFacts | BrokerFacts | CollectorFacts;
+
+const LeaseRuleFacts = z.looseObject({
+  credential: z.string(),
+  servers: z.array(z.string()),
+  connectors: z.array(z.string()).optional(),
+});
+type LeaseRuleFacts = z.output<typeof LeaseRuleFacts>;
+
+const common = { instance: z.string().optional(), tenant: z.string().optional() };
+const Tokens = z.looseObject({ issuer: z.string(), publicUrl: z.string().optional() });
+const Secret = z.union([z.string(), z.object({ file: z.string() })]);
+const Edge = z.looseObject({
+  ...common,
+  publicUrl: z.string(),
+  tokens: Tokens,
+  signingKey: Secret,
+  enrolments: z.string(),
+});
+const Connector = z.looseObject({
+  ...common,
+  tokens: Tokens,
+  edges: z.record(z.string(), z.string()),
+  servers: z.record(
+    z.string(),
+    z.looseObject({ credential: z.looseObject({ name: z.string() }).optional() }),
+  ),
+});
+const Broker = z.looseObject({
+  ...common,
+  edges: z.record(z.string(), z.string()),
+  enrolments: z.string(),
+  credentials: z.record(z.string(), z.unknown()),
+  rules: z.string(),
+});
+const Collector = z.looseObject({ ...common });
+
+const RuleFile = z.looseObject({ rules: z.array(LeaseRuleFacts) });
+
+const maxBytes = 1024 * 1024;
+
+/** Which zone a file configures, by the settings that only this zone has. */
+export function zoneOf(settings: unknown): ZoneFacts["zone"] | undefined {
+  const keys = new Set(Object.keys(z.looseObject({}).safeParse(settings).data ?? {}));
+  if (keys.has("vault")) return "broker";
+  if (keys.has("privateKey")) return "connector";
+  if (keys.has("publicUrl")) return "edge";
+  return keys.has("store") ? "collector" : undefined;
+}
+
+export function readZoneFile(file: string): unknown {
+  try {
+    if (statSync(file).size > maxBytes) throw new Error(`larger than ${maxBytes} bytes`);
+    return parse(readFileSync(file, "utf8"), { maxAliasCount: 50 });
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+    throw new CommandFailure("config", `${file} cannot be read: ${why}`, { fix: "name a zone's settings" });
+  }
+}
+
+/** The facts of one file, with what it names on disk. Paths are relative to the file's folder. */
+export function zoneFacts(file: string, zone: ZoneFacts["zone"], settings: unknown): ZoneFacts {
+  const path = (text: string) => resolve(dirname(resolve(file)), text);
+  const keys = (edges: Record<string, string>) =>
+    new Map(Object.entries(edges).map(([edge, key]) => [edge, publicKeyIn(path(key))]));
+  switch (zone) {
+    case "edge": {
+      const { instance, tenant, publicUrl, tokens, signingKey, enrolments } = Edge.parse(settings);
+      const keyFile = typeof signingKey === "string" ? signingKey : signingKey.file;
+      return {
+        ...{ file, zone, instance, tenant, publicUrl, issuer: tokens.issuer },
+        publicKey: publicKeyIn(path(keyFile)),
+        enrolments: readEnrolments(path(enrolments)),
+      };
+    }
+    case "connector": {
+      const { instance, tenant, tokens, edges, servers } = Connector.parse(settings);
+      const credentials = Object.entries(servers).map(([name, one]) => [name, one.credential?.name] as const);
+      return {
+        ...{ file, zone, instance, tenant, issuer: tokens.issuer, publicUrl: tokens.publicUrl ?? "" },
+        edges: keys(edges),
+        servers: new Map(credentials),
+      };
+    }
+    case "broker": {
+      const { instance, tenant, edges, enrolments, credentials, rules } = Broker.parse(settings);
+      const ruled = RuleFile.parse(readZoneFile(path(rules)));
+      return {
+        ...{ file, zone, instance, tenant, edges: keys(edges), rules: ruled.rules },
+        enrolments: readEnrolments(path(enrolments)),
+        credentials: Object.keys(credentials),
+      };
+    }
+    case "collector":
+      return { file, zone, instance: Collector.parse(settings).instance };
+  }
+}
+
+/** The public key in a PEM file, also of a private one, as SPKI; undefined when it cannot be read from here. */
+function publicKeyIn(file: string): string | undefined {
+  try {
+    const key: KeyObject = createPublicKey(readFileSync(file));
+    return key.export({ format: "der", type: "spki" }).toString("base64");
+  } catch {
+    return undefined;
+  }
+}

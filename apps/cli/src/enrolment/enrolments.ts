@@ -1,0 +1,126 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { InstanceName, ServerName } from "@sallyport/contracts";
+import { fingerprint, parsePublicKey } from "@sallyport/seal";
+import { z } from "zod";
+import { CommandFailure } from "../command-failure.ts";
+
+/** What an edge and a broker believe of a connector: the same file, `{connector}.json`, for both. */
+export const Enrolment = z.strictObject({
+  connector: InstanceName,
+  /** `spk1.…`: sessions and credentials are sealed to it. */
+  publicKey: z.string().max(4096),
+  servers: z.array(ServerName).min(1).max(256),
+});
+export type Enrolment = z.output<typeof Enrolment>;
+
+export type EnrolmentFile = { file: string } & ({ enrolment: Enrolment } | { problem: string });
+
+const maxFileBytes = 64 * 1024;
+
+/** Every file of the folder that an edge would read. A file that enrols nobody says why. */
+export function readEnrolments(folder: string): EnrolmentFile[] {
+  const names = filesIn(folder);
+  return names.map((name): EnrolmentFile => {
+    const file = join(folder, name);
+    try {
+      if (statSync(file).size > maxFileBytes) throw new Error(`larger than ${maxFileBytes} bytes`);
+      const enrolment = Enrolment.parse(JSON.parse(readFileSync(file, "utf8")));
+      parsePublicKey(enrolment.publicKey);
+      return { file, enrolment };
+    } catch (error) {
+      return { file, problem: problemOf(error) };
+    }
+  });
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof z.ZodError) {
+    const issue = error.issues[0];
+    return `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not an enrolment"}`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".json"))
+      .sort();
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? "unknown";
+    throw new CommandFailure("config", `the folder of enrolments cannot be read (${code}): ${folder}`, {
+      setting: "enrolments",
+      fix: "name the folder that edge and broker have as `enrolments`",
+      cause,
+    });
+  }
+}
+
+/** Replaces the file in one step: an edge that reads meanwhile sees the old one or the new one. */
+export async function writeEnrolment(file: string, enrolment: Enrolment): Promise<void> {
+  // Not `.json`: an edge must not read it before it is whole.
+  const draft = `${file}.${randomBytes(6).toString("hex")}.draft`;
+  try {
+    const handle = await open(draft, "wx", 0o644);
+    try {
+      await handle.writeFile(`${JSON.stringify(enrolment, null, 2)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    // Whatever the umask: edge and broker run as users of their own.
+    chmodSync(draft, 0o644);
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+}
+
+export type EnrolDecision =
+  | { allow: true; file: string; change: "new" | "servers" | "key" | "none" }
+  | { allow: false; what: string; fix: string };
+
+/** Pure: may this be enrolled beside what is there? A key is replaced only when that was said. */
+export function decideEnrolment(
+  wanted: Enrolment,
+  known: readonly EnrolmentFile[],
+  options: { folder: string; replace: boolean },
+): EnrolDecision {
+  const file = join(options.folder, `${wanted.connector}.json`);
+  const others = known.filter((one) => one.file !== file);
+  for (const one of others) {
+    if (!("enrolment" in one)) continue;
+    if (one.enrolment.connector === wanted.connector) {
+      const what = `${one.file} enrols ${wanted.connector} already, under another file name`;
+      return {
+        allow: false,
+        what,
+        fix: "remove that file first: a connector that is enrolled twice is refused",
+      };
+    }
+    // Two connectors with one key could each open what is sealed to the other.
+    if (one.enrolment.publicKey === wanted.publicKey) {
+      const what = `this is the key of ${one.enrolment.connector}`;
+      return { allow: false, what, fix: "make a key for each connector: sallyport connector keygen" };
+    }
+  }
+  const there = known.find((one) => one.file === file);
+  if (there === undefined) return { allow: true, file, change: "new" };
+  const sameKey = "enrolment" in there && there.enrolment.publicKey === wanted.publicKey;
+  if (!sameKey && !options.replace) {
+    const key =
+      "enrolment" in there ? `with the key ${fingerprint(there.enrolment.publicKey)}` : "in a damaged file";
+    return {
+      allow: false,
+      what: `${wanted.connector} is enrolled already, ${key}`,
+      fix: "if its key was really changed, say --replace",
+    };
+  }
+  if (!sameKey) return { allow: true, file, change: "key" };
+  const sameServers = [...there.enrolment.servers].sort().join() === [...wanted.servers].sort().join();
+  return { allow: true, file, change: sameServers ? "none" : "servers" };
+}
