@@ -32,7 +32,10 @@ export class Lifetime {
     this.#events = events;
     this.#wait();
     if (expiresAt === undefined) return;
-    this.#expiry = at(expiresAt - limits.retireBeforeMs, () => this.#retire(expiresAt));
+    // A lease of seconds is still used for half of them.
+    const left = expiresAt - Date.now();
+    const stopAt = expiresAt - Math.min(limits.stopBeforeMs, left / 4);
+    this.#expiry = at(expiresAt - Math.min(limits.retireBeforeMs, left / 2), () => this.#retire(stopAt));
   }
 
   /** Something uses it, until the returned function is called. */
@@ -61,10 +64,10 @@ export class Lifetime {
     this.#idle = setTimeout(() => this.#events.idle(), this.#limits.idleMs);
   }
 
-  #retire(expiresAt: number): void {
+  #retire(stopAt: number): void {
     this.#retired = true;
     clearTimeout(this.#idle);
-    this.#expiry = at(expiresAt - this.#limits.stopBeforeMs, () => this.#events.spent());
+    this.#expiry = at(stopAt, () => this.#events.spent());
     this.#events.retire();
     if (this.#uses === 0 && !this.#over) this.#events.spent();
   }

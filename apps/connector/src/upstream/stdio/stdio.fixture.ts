@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServiceError } from "@sallyport/contracts";
@@ -13,7 +13,7 @@ import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "../
 export class Recorder implements UpstreamReply {
   status: number | undefined;
   headers: readonly Header[] = [];
-  body = Buffer.alloc(0);
+  readonly #chunks: Uint8Array[] = [];
   ended = false;
   heads = 0;
   failures: { error: ServiceError; reached: boolean }[] = [];
@@ -27,7 +27,7 @@ export class Recorder implements UpstreamReply {
   }
 
   data(chunk: Uint8Array): boolean {
-    this.body = Buffer.concat([this.body, chunk]);
+    this.#chunks.push(chunk);
     return this.keepsUp;
   }
 
@@ -37,6 +37,10 @@ export class Recorder implements UpstreamReply {
 
   fail(error: ServiceError, reached: boolean): void {
     this.failures.push({ error, reached });
+  }
+
+  get body(): Buffer {
+    return Buffer.concat(this.#chunks);
   }
 
   get over(): boolean {
@@ -190,4 +194,72 @@ ${code}`,
 
 export function config(more: Partial<StdioServer> & { command: string }): StdioServer {
   return { args: [], env: {}, maxSessions: 32, ...more } as StdioServer;
+}
+
+/** Polls; a test that waits for what never comes says for what. */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | undefined | false,
+  within = 10_000,
+): Promise<T> {
+  const end = performance.now() + within;
+  for (;;) {
+    const seen = probe();
+    if (seen !== undefined && seen !== false) return seen;
+    if (performance.now() > end) throw new Error(`${what} did not happen within ${within} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** A process that runs; a zombie does not. */
+export function alive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat[stat.lastIndexOf(")") + 2] !== "Z";
+  } catch {
+    return false;
+  }
+}
+
+/** What an upstream said to the connector's log and leases. */
+export function recordingDeps() {
+  const logged: { level: string; fields: object; message: string }[] = [];
+  const pinned: string[] = [];
+  const ended: string[] = [];
+  return {
+    logged,
+    pinned,
+    ended,
+    leases: {
+      pin: (session: string) => void pinned.push(session),
+      end: async (session: string) => void ended.push(session),
+    },
+    log: {
+      warn: (fields: object, message: string) => void logged.push({ level: "warn", fields, message }),
+      debug: (fields: object, message: string) => void logged.push({ level: "debug", fields, message }),
+    },
+  };
+}
+
+/** A session that has begun, of a server that answers `initialize`. */
+export async function begin(upstream: Upstream, options: Ask = {}): Promise<string> {
+  const { reply } = ask(upstream, initialize(), options);
+  await eventually("the answer to initialize", () => reply.over);
+  const session = reply.header("mcp-session-id");
+  if (session === undefined) throw new Error(`no session: ${reply.failures[0]?.error.detail ?? reply.raw}`);
+  ask(upstream, { jsonrpc: "2.0", method: "notifications/initialized" }, { ...options, session });
+  return session;
+}
+
+/** The text of a tool's result. */
+export function textOf(reply: Recorder): string {
+  const result = reply.messages.at(-1)?.result as { content: { text: string }[] } | undefined;
+  return result?.content[0]?.text ?? "";
+}
+
+/** A call that has been answered. */
+export async function answered(upstream: Upstream, message: unknown, options: Ask): Promise<Recorder> {
+  const { reply } = ask(upstream, message, options);
+  await eventually("the answer", () => reply.over);
+  return reply;
 }

@@ -111,25 +111,27 @@ class StdioUpstream implements Upstream {
 
   #stateless(request: UpstreamRequest, reply: UpstreamReply): UpstreamCall {
     const { principal, lease } = request;
-    let shared = this.#shared.get(principal);
-    // A reply is scrubbed of the secrets of the request's own lease: its process must be the one that knows no others.
-    if (shared && lease && lease.id !== shared.leaseId) {
-      shared.end(new ServiceError("unavailable", `${this.#name}: the process's credential was replaced`));
-      shared = undefined;
-    }
-    if (shared === undefined) {
-      const fresh: SharedProcess = new SharedProcess({
-        ...this.#launcher.prepare(request, {
-          leave: () => {
-            if (this.#shared.get(principal) === fresh) this.#shared.delete(principal);
-          },
-        }),
-        leaseId: lease?.id,
-      });
-      this.#shared.set(principal, fresh);
-      shared = fresh;
-    }
+    const running = this.#shared.get(principal);
+    // A reply is scrubbed of the secrets of the request's own lease: its process must be one that knows no others.
+    const fits = running !== undefined && (lease === undefined || lease.id === running.leaseId);
+    const shared = fits ? running : this.#share(request);
+    // After the new one holds the session's leases: they are given back when the last process has let go.
+    if (!fits) running?.end(new ServiceError("unavailable", `${this.#name}: its credential was replaced`));
     return shared.post(request, reply);
+  }
+
+  /** A new process for this agent. */
+  #share(request: UpstreamRequest): SharedProcess {
+    const { principal, lease } = request;
+    const leave = () => {
+      if (this.#shared.get(principal) === shared) this.#shared.delete(principal);
+    };
+    const shared: SharedProcess = new SharedProcess({
+      ...this.#launcher.prepare(request, { leave }),
+      leaseId: lease?.id,
+    });
+    this.#shared.set(principal, shared);
+    return shared;
   }
 }
 
