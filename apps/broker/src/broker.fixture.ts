@@ -222,6 +222,7 @@ export async function startBroker(
       }),
     ),
   ];
+  await bus.nats.flush(); // the subscriptions are at the server: whoever asks now is heard
   return {
     bus,
     crash: async () => {
