@@ -15,6 +15,7 @@ const call = (more: object = {}) => ({
   params: { name: "list" },
   ...more,
 });
+const stateless = { _meta: { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } };
 
 describe("readMessage", () => {
   it("reads a request, a notification and both kinds of response", () => {
@@ -56,6 +57,17 @@ describe("readMessage", () => {
     ["a call with an endless name", call({ params: { name: "x".repeat(2049) } }), -32602],
     ["a read without uri", call({ method: "resources/read", params: {} }), -32602],
     ["a subscription without uri", call({ method: "resources/subscribe", params: {} }), -32602],
+    [
+      "a stateless subscription to what is no uri",
+      call({ method: "resources/subscribe", params: { ...stateless, uri: ["a"] } }),
+      -32602,
+    ],
+    [
+      "a stateless subscription to a URI",
+      call({ method: "resources/subscribe", params: { ...stateless, URI: "a" } }),
+      -32602,
+    ],
+    ["a stateless read without uri", call({ method: "resources/read", params: stateless }), -32602],
     ["arguments that are a list", call({ params: { name: "list", arguments: [] } }), -32602],
     ["null arguments", call({ params: { name: "list", arguments: null } }), -32602],
     ["a Method beside the method", call({ Method: "tools/list" }), -32600],
@@ -86,6 +98,14 @@ describe("readMessage", () => {
     for (const body of [call({ method: evil }), call({ params: { [evil]: 1 } }), { [evil]: 1 }, `{"${evil}"`])
       expect(JSON.stringify(read(body))).not.toContain("evil");
   });
+
+  it.each(["resources/subscribe", "resources/unsubscribe"])(
+    "leaves %s without uri to an upstream of the stateless wire, which has no such method",
+    (method) => {
+      const headers = { "mcp-protocol-version": "2026-07-28", "mcp-method": method };
+      expect(read(call({ method, params: stateless }), headers)).toMatchObject({ ok: true });
+    },
+  );
 
   it("leaves methods and arguments that it does not know to the upstream", () => {
     expect(read(call({ method: "x/y", params: { any: [1] }, extra: 1 }))).toMatchObject({ ok: true });

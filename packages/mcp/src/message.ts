@@ -106,6 +106,9 @@ const requiredName = new Map([
   ["resources/unsubscribe", "uri"],
 ]);
 
+/** 2026-07-28 has no such methods (SEP-2575): its upstream answers 404 with -32601, whatever the params. */
+const sessionsOnly = new Set(["resources/subscribe", "resources/unsubscribe"]);
+
 /** JSON-RPC 2.0 sections 4 and 5 with MCP's narrowing: id is a string or an integer, params is an object. */
 function readOne(value: unknown): Shaped {
   if (!isObject(value)) return refuse(INVALID_REQUEST, "a JSON-RPC message is an object");
@@ -146,6 +149,8 @@ function paramsProblem(method: string, params: Params): string | undefined {
     return "a key of _meta differs from a defined one only by letter case";
   const named = requiredName.get(method);
   if (named === undefined) return undefined;
+  const stateless = isObject(meta) && PROTOCOL_VERSION_KEY in meta;
+  if (stateless && sessionsOnly.has(method) && !(named in params)) return undefined;
   const name = params[named];
   if (typeof name !== "string" || name === "" || name.length > MAX_NAME)
     return `params.${named} must be a string of 1 to ${MAX_NAME} characters`;
