@@ -35,10 +35,12 @@ export async function doorTo(url: string): Promise<Door> {
   };
 }
 
+export interface WebServer extends Door {
+  requests: readonly IncomingMessage[];
+}
+
 /** A server of the test's own, which counts connections and keeps what came. */
-export async function webServer(
-  answer: RequestListener,
-): Promise<Door & { requests: readonly IncomingMessage[] }> {
+export async function webServer(answer: RequestListener): Promise<WebServer> {
   const requests: IncomingMessage[] = [];
   let connections = 0;
   const server = createHttpServer((request, response) => {
