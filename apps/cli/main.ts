@@ -1,3 +1,4 @@
+import "./src/only-real-warnings.ts";
 import { runCommand } from "@sallyport/runtime";
 import { explainFailure } from "./src/explain-failure.ts";
 import { runProgram } from "./src/program.ts";

@@ -11,10 +11,15 @@ export function revocationKey({ kind, value }: Pick<Revocation, "kind" | "value"
   return `${kind}-${hash("sha256", value, "base64url")}`;
 }
 
-/** Pure: what to write over `known`. Revoking again prolongs and never shortens: a second operator must not free by mistake. */
+/**
+ * Pure: what to write over `known`. Revoking again prolongs and never shortens: a second operator must not set somebody
+ * free by mistake. A reason stays until there is a new one.
+ */
 export function prolonged(known: Revocation | undefined, wanted: Revocation): Revocation {
-  if (known === undefined || Date.parse(known.until) <= Date.parse(wanted.until)) return wanted;
-  return { ...wanted, until: known.until };
+  if (known === undefined) return wanted;
+  const until = Date.parse(known.until) > Date.parse(wanted.until) ? known.until : wanted.until;
+  const reason = wanted.reason ?? known.reason;
+  return { ...wanted, until, ...(reason === undefined ? {} : { reason }) };
 }
 
 /** Writes a revocation. Returns what is in force. Two operators at once: the later end stays. */
