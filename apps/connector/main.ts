@@ -17,7 +17,6 @@ import { Doors } from "./src/tunnel/doors.ts";
 
 const presenceMs = 1_000;
 const sweepMs = 1_000;
-const claimMs = 10_000;
 
 await runApp("connector", async (app) => {
   const config = await app.config(connectorConfig);
@@ -42,9 +41,8 @@ await runApp("connector", async (app) => {
       ...who,
       version: app.version,
       sampleRatio: config.telemetry.sampleRatio,
-      publish: async (signal, body) => {
-        publish(bus, telemetryExport, { params: { ...who, signal }, body });
-      },
+      log: app.log,
+      publish: (signal, body) => publish(bus, telemetryExport, { params: { ...who, signal }, body }),
     }),
     "telemetry",
   );
@@ -141,18 +139,12 @@ await runApp("connector", async (app) => {
         }),
       },
     });
-  const timers = [
-    setInterval(announce, presenceMs),
-    setInterval(() => doors.sweep(), sweepMs),
-    setInterval(
-      () =>
-        void leases
-          .sweep()
-          .catch((err: unknown) => app.log.warn({ err }, "the broker was not told which sessions live")),
-      claimMs,
-    ),
-  ];
+  const timers = [setInterval(announce, presenceMs), setInterval(() => doors.sweep(), sweepMs)];
   app.use({ close: async () => timers.forEach(clearInterval) }, "timers");
+  void leases.keepAlive({
+    signal: app.signal,
+    failed: (err) => app.log.warn({ err }, "the broker was not told which sessions live"),
+  });
 
   app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
   app.health.check("edges", () => (doors.size > 0 ? "ok" : { problem: "no edge has opened a tunnel" }));

@@ -33,9 +33,8 @@ await runApp("edge", async (app) => {
       ...who,
       version: app.version,
       sampleRatio: config.telemetry.sampleRatio,
-      publish: async (signal, body) => {
-        publish(bus, telemetryExport, { params: { ...who, signal }, body });
-      },
+      log: app.log,
+      publish: (signal, body) => publish(bus, telemetryExport, { params: { ...who, signal }, body }),
     }),
     "telemetry",
   );

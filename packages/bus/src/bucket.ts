@@ -94,7 +94,8 @@ export async function openBucket<S extends z.ZodType>(
       if (expect === undefined) return guarded(kv.put(key, bytes));
       return guarded(expect === 0 ? kv.create(key, bytes) : kv.update(key, bytes, expect));
     },
-    delete: (key) => guarded(kv.purge(key)),
+    // The marker of a deletion goes too, once every watcher has seen it: a full bucket refuses what comes.
+    delete: (key) => guarded(kv.purge(key, { ttl: "10m" })),
     entries: async () => {
       const found: Entry<V>[] = [];
       const keys: string[] = [];

@@ -43,6 +43,8 @@ const CACHED = 4096;
 
 export function serverPolicies(server: string, sliceFor: (resource: TypeAndId) => Slice): ServerPolicies {
   const standings = new Recent<Standing>(CACHED);
+  /** A decision follows from the question and the argument values that rules read, and from nothing else. */
+  const decisions = new Recent<Decision>(CACHED);
 
   function standingOf(ask: Omit<Ask, "arguments">): Standing {
     return standings.get(JSON.stringify([ask.agent, ask.user ?? null, ask.action, ask.target]), () => {
@@ -65,8 +67,11 @@ export function serverPolicies(server: string, sliceFor: (resource: TypeAndId) =
       if (decision) return decision;
       const values = reads ? cedarArguments(ask.arguments ?? {}, reads) : { ok: true as const, record: {} };
       if (!values.ok) return { allow: false, ruleId: values.rule.id, reason: values.reason };
-      const resource = resourceOf(server, ask.action, ask.target);
-      return evaluate(sliceFor(resource), ask, { resource, values: values.record });
+      const { agent, user = null, action, target } = ask;
+      return decisions.get(JSON.stringify([agent, user, action, target, values.record]), () => {
+        const resource = resourceOf(server, action, target);
+        return evaluate(sliceFor(resource), ask, { resource, values: values.record });
+      });
     },
     couldCall(ask) {
       if (ask.server !== server) return false;

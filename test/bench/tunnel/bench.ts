@@ -1,3 +1,4 @@
+import { breakdown } from "./breakdown.ts";
 import { firstEvent, load, openStream, type Sample } from "./load.ts";
 import { openRoads, type Road } from "./roads.ts";
 import { cpuOf, memoryOf } from "./usage.ts";
@@ -41,6 +42,12 @@ export async function benchTunnel(options: TunnelBenchOptions, say: (line: strin
         }
         report(say, { size, concurrency, figures });
       }
+    }
+    const sallyport = roads.find((road) => road.name === "Sallyport");
+    if (sallyport) {
+      say("\nwhere the time of one call goes, every span kept");
+      for (const part of await breakdown(opened.stack, await sallyport.target()))
+        say(`  ${us(part.time)}  ${part.name}`);
     }
     await streams(say, { roads, count: options.streams });
   } finally {

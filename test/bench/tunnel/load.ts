@@ -76,6 +76,16 @@ function call(pool: Pool, path: string, ask: { target: Target; id: number; size:
   });
 }
 
+/** One call whose trace the agent began. */
+export async function tracedCall(pool: Pool, target: Target, traceparent: string): Promise<void> {
+  const url = new URL(target.url);
+  await call(pool, url.pathname, {
+    target: { ...target, headers: { ...target.headers, traceparent } },
+    id: 1,
+    size: 64,
+  });
+}
+
 /** Microseconds until the first event of a stream, which is then closed. */
 export async function firstEvent(target: Target): Promise<number> {
   const stream = await openStream(target);

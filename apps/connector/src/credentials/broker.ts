@@ -58,7 +58,12 @@ export function brokerClient(deps: {
       await request(bus, releaseLeases, { params, input: { session }, timeoutMs });
     },
     claim: async (sessions) => {
-      await request(bus, claimSessions, { params, input: { boot, sessions: [...sessions] }, timeoutMs });
+      const { livenessSeconds } = await request(bus, claimSessions, {
+        params,
+        input: { boot, sessions: [...sessions] },
+        timeoutMs,
+      });
+      return livenessSeconds * 1000;
     },
   };
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Scrubber } from "@sallyport/scrub";
 import type { LiveGrant } from "../grants.ts";
 
@@ -21,7 +22,8 @@ export interface LeaseSource {
     traceparent: string | undefined;
   }): Promise<Lease>;
   release(session: string): Promise<void>;
-  claim(sessions: readonly string[]): Promise<void>;
+  /** Says which sessions live. Resolves with how long the broker believes it, in milliseconds. */
+  claim(sessions: readonly string[]): Promise<number>;
 }
 
 /** Asked again when less than this is left of it. */
@@ -29,6 +31,8 @@ const renewBeforeMs = 15_000;
 /** A session that nobody used for so long gives its leases back. */
 const idleMs = 5 * 60_000;
 const maxLeases = 10_000;
+/** Until the broker has said how long it believes a claim, and after one that failed. */
+const firstClaimMs = 3_000;
 
 /** A lease for one call. `done` says that the call no longer uses it. */
 export interface UsedLease {
@@ -120,8 +124,25 @@ export class Leases {
     await this.#source.release(session);
   }
 
-  /** Tells the broker which sessions live, and lets go of those that nobody uses. Called every few seconds. */
-  async sweep(): Promise<void> {
+  /**
+   * Tells the broker which sessions live, again and again while the signal lasts, and lets go of those that nobody
+   * uses. Often enough that two claims may be lost before the broker takes a session for dead.
+   */
+  async keepAlive(options: { signal: AbortSignal; failed(error: unknown): void }): Promise<void> {
+    let waitMs = firstClaimMs;
+    while (!options.signal.aborted) {
+      await sleep(waitMs, undefined, { signal: options.signal, ref: false }).catch(() => undefined);
+      if (options.signal.aborted) return;
+      try {
+        waitMs = (await this.sweep()) / 3;
+      } catch (error) {
+        waitMs = firstClaimMs;
+        options.failed(error);
+      }
+    }
+  }
+
+  async sweep(): Promise<number> {
     const now = this.#now();
     const idle: string[] = [];
     for (const [session, leases] of this.#held) {
@@ -131,7 +152,7 @@ export class Leases {
       if (!busy) idle.push(session);
     }
     await Promise.allSettled(idle.map((session) => this.end(session)));
-    await this.#source.claim([...this.#held.keys()]);
+    return this.#source.claim([...this.#held.keys()]);
   }
 
   #using(held: Held): () => void {

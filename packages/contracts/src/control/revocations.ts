@@ -11,7 +11,7 @@ export const revocations = bucket({
   value: z.object({
     /** What is revoked: an access token by its SHA-256, a grant by its id, an agent, or a server. */
     kind: open(z.enum(["token", "grant", "agent", "server"])),
-    value: sensitive(z.string().min(1).max(256)),
+    value: sensitive(z.string().min(1).max(512)),
     until: open(z.iso.datetime()),
     reason: open(z.string().max(300).optional()),
   }),
