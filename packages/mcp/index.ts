@@ -17,7 +17,7 @@ export {
   UNAVAILABLE,
   unavailable,
 } from "./src/deny.ts";
-export { type Era, eraOf, type RoutingHeaders, routingHeaders } from "./src/era.ts";
+export { claimedVersion, type Era, eraOf, type RoutingHeaders, routingHeaders } from "./src/era.ts";
 export { checkHeaders } from "./src/headers.ts";
 export {
   type Message,

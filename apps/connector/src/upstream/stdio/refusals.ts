@@ -2,6 +2,7 @@ import type { RequestId } from "@sallyport/mcp";
 import type { UpstreamReply } from "../upstream.ts";
 
 const INVALID_REQUEST = -32600;
+const INVALID_PARAMS = -32602;
 /** What the official SDKs say of a session that is gone. */
 const SESSION_NOT_FOUND = -32001;
 
@@ -12,6 +13,10 @@ export function noSession(reply: UpstreamReply, id?: RequestId): void {
 
 export function badRequest(reply: UpstreamReply, message: string, id?: RequestId): void {
   refuse(reply, { status: 400, code: INVALID_REQUEST, message, id });
+}
+
+export function invalidParams(reply: UpstreamReply, message: string, id?: RequestId): void {
+  refuse(reply, { status: 400, code: INVALID_PARAMS, message, id });
 }
 
 export function notAllowed(reply: UpstreamReply): void {

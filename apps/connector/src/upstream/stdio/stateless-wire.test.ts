@@ -134,7 +134,7 @@ describe("one process for each agent", () => {
     const upstream = scripted("shared", attentive);
     const first = tool(upstream, 7, "hold");
     const body =
-      '{ "jsonrpc":"2.0", "params":{"name":"release", "arguments":{"n":1.50,\n"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}},"method":"tools/call", "id": 7 }';
+      '{ "jsonrpc":"2.0", "params":{"name":"release", "arguments":{"n":1.50,\n"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}},"method":"tools/call", "id": 7 }';
     const second = ask(upstream, undefined, { raw: body, headers: modernHeaders("tools/call", "release") });
     await eventually("both answers", () => first.reply.ended && second.reply.ended);
     expect([textOf(first.reply), textOf(second.reply)]).toEqual(["held", "released"]);
@@ -187,6 +187,35 @@ describe("one process for each agent", () => {
     const told = tool(upstream, 2, "told");
     await eventually("the answer", () => told.reply.ended);
     expect(textOf(told.reply)).not.toContain("notifications/cancelled");
+  });
+
+  it.each<[string, string, object | undefined]>([
+    ["a request without _meta", "tools/list", undefined],
+    ["a request without a revision", "tools/list", { "io.modelcontextprotocol/clientCapabilities": {} }],
+    [
+      "a request without capabilities",
+      "tools/list",
+      { "io.modelcontextprotocol/protocolVersion": "2026-07-28" },
+    ],
+    ["the older wire's initialize", "initialize", undefined],
+  ])("never gets %s, for which it would take the other wire", async (_, method, meta) => {
+    const upstream = everything("v2");
+    const params = meta === undefined ? {} : { _meta: meta };
+    const headers = modernHeaders(method);
+    const refused = ask(upstream, { jsonrpc: "2.0", id: 7, method, params }, { headers });
+    expect(refused.reply.status).toBe(400);
+    expect(refused.reply.messages[0]).toMatchObject({ id: 7, error: { code: -32602 } });
+    const notified = ask(
+      upstream,
+      { jsonrpc: "2.0", method: "notifications/x", params },
+      { headers: modernHeaders("notifications/x") },
+    );
+    expect(notified.reply.status).toBe(400);
+    const discover = ask(upstream, modern("d", "server/discover"), {
+      headers: modernHeaders("server/discover"),
+    });
+    await eventually("the answer", () => discover.reply.ended);
+    expect(discover.reply.messages[0]).toMatchObject({ result: { supportedVersions: ["2026-07-28"] } });
   });
 
   it("ends when nobody uses it, and the next request starts another", async () => {

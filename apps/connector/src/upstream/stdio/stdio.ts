@@ -3,9 +3,10 @@ import { eraOf, routingHeaders } from "@sallyport/mcp";
 import type { Scrubber } from "@sallyport/scrub";
 import type { StdioServer } from "../../config.ts";
 import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "../upstream.ts";
+import { envelopeProblem } from "./envelope.ts";
 import { Launcher, type StdioDeps } from "./launcher.ts";
 import { defaultStdioLimits, type StdioLimits } from "./limits.ts";
-import { badRequest, noSession, notAllowed } from "./refusals.ts";
+import { badRequest, invalidParams, noSession, notAllowed } from "./refusals.ts";
 import { StdioSession } from "./session.ts";
 import { SharedProcess } from "./shared-process.ts";
 
@@ -110,7 +111,13 @@ class StdioUpstream implements Upstream {
   }
 
   #stateless(request: UpstreamRequest, reply: UpstreamReply): UpstreamCall {
-    const { principal, lease } = request;
+    const { principal, lease, messages } = request;
+    const [message] = messages;
+    const malformed = message && envelopeProblem(message);
+    if (malformed !== undefined) {
+      const id = message?.kind === "request" ? message.id : undefined;
+      return answered(() => invalidParams(reply, malformed, id));
+    }
     const running = this.#shared.get(principal);
     // A reply is scrubbed of the secrets of the request's own lease: its process must be one that knows no others.
     const fits = running !== undefined && (lease === undefined || lease.id === running.leaseId);
