@@ -27,15 +27,16 @@ export const SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId";
 export function readChildLine(line: Uint8Array): readonly ChildMessage[] | undefined {
   if (!isUtf8(line)) return undefined;
   const bytes = oneLine(line);
-  const batch = safely(() => JSON.parse(textOf(bytes)) as unknown);
-  const parts = Array.isArray(batch) ? elements(bytes) : [bytes];
-  const messages = (parts ?? []).map(readOne);
+  const value = safely(() => JSON.parse(textOf(bytes)) as unknown);
+  const parts = Array.isArray(value) ? elements(bytes) : undefined;
+  const messages = parts
+    ? parts.map((part) => readOne(part, JSON.parse(textOf(part)) as unknown))
+    : [readOne(bytes, value)];
   const known = messages.filter((message) => message !== undefined);
   return known.length === messages.length && known.length > 0 ? known : undefined;
 }
 
-function readOne(bytes: Uint8Array): ChildMessage | undefined {
-  const value = safely(() => JSON.parse(textOf(bytes)) as unknown);
+function readOne(bytes: Uint8Array, value: unknown): ChildMessage | undefined {
   // An id that stands there twice would be one request's for us and another's for the agent.
   if (!isRecord(value) || value.jsonrpc !== "2.0" || placeOf(bytes, ["id"]) === "twice") return undefined;
   const { id, method } = value;

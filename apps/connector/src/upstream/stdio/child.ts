@@ -59,6 +59,7 @@ class Running implements Child {
   readonly #errors: ErrorLog;
   readonly #timers: NodeJS.Timeout[] = [];
   #silenced = false;
+  #stopping = false;
 
   constructor(spec: ChildSpec, events: ChildEvents) {
     this.#spec = spec;
@@ -96,7 +97,8 @@ class Running implements Child {
 
   stop(): void {
     this.#silenced = true;
-    if (this.#process === undefined || this.#timers.length > 0) return;
+    if (this.#process === undefined || this.#stopping) return;
+    this.#stopping = true;
     const { termAfterMs, killAfterMs } = this.#spec.limits;
     this.#process.stdin.end();
     this.resume(); // one that is blocked in writing hears nothing else
@@ -127,6 +129,7 @@ class Running implements Child {
     child.stdin.on("error", () => undefined); // it ended, or closed its input: its end says so
     child.stdout.on("data", (chunk: Uint8Array) => this.#read(chunk));
     child.stderr.on("data", (chunk: Uint8Array) => this.#errors.push(chunk));
+    child.stdout.once("end", () => this.#closedOutput());
     const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
     const how = new Promise<string>((resolve) => {
       child.once("error", (error: NodeJS.ErrnoException) => {
@@ -166,6 +169,17 @@ class Running implements Child {
     if (messages === undefined)
       this.#errors.note(`(a line of ${line.length} bytes on its output is no message)`);
     for (const message of messages ?? []) if (!this.#silenced) this.#events.message(message);
+  }
+
+  /** As a rule because it ended, which is told by itself. One that lives on will never answer. */
+  #closedOutput(): void {
+    const { termAfterMs } = this.#spec.limits;
+    this.#timers.push(
+      setTimeout(() => {
+        this.#fail("closed its output");
+        this.#signal("SIGKILL");
+      }, termAfterMs),
+    );
   }
 
   #fail(how: string): void {

@@ -236,7 +236,7 @@ describe("a lease", () => {
     const source = {
       lease: async () => lease,
       release: async (session: string) => void released.push(session),
-      claim: async () => undefined,
+      claim: async () => 30_000,
     };
     const leases = new Leases(source, () => now);
     const upstream = credentialed("released", { deps: { ...recordingDeps(), leases: leases as never } });

@@ -39,7 +39,10 @@ serve((m) => {
   if (m.params?.name === "line") return process.stdout.write("x".repeat(m.params.arguments.bytes));
 });`;
 
-/** Leaves three behind: one of its group, one of a session of its own, one forked twice that has lost its parent. */
+/**
+ * Leaves four behind: one of its group; one of a session of its own; one forked twice, in a session of its own, that has
+ * lost its parent; one of a group of its own that has cleared its environment.
+ */
 const leaving = `
 import { spawn } from "node:child_process";
 const quiet = { stdio: "ignore" };
@@ -48,16 +51,18 @@ const same = spawn(process.execPath, ["-e", wait], quiet);
 const apart = spawn(process.execPath, ["-e", wait], { ...quiet, detached: true });
 const daemon = spawn("/bin/sh", ["-c", 'setsid sh -c "sleep 600 & echo \\\\$!" & wait'], { stdio: ["ignore", "pipe", "ignore"], detached: true });
 let twice; daemon.stdout.on("data", (d) => { twice = Number(d); });
+const job = spawn("/bin/bash", ["-c", 'set -m; env -i /bin/sleep 600 & echo \\$!; wait'], { stdio: ["ignore", "pipe", "ignore"] });
+let cleared; job.stdout.on("data", (d) => { cleared = Number(d); });
 process.on("SIGTERM", () => {});
 serve((m) => {
   if (m.method === "initialize") return hello(m.id);
-  if (m.params?.name === "left") { const tell = () => twice ? text(m.id, JSON.stringify([process.pid, same.pid, apart.pid, twice])) : setTimeout(tell, 10); tell(); }
+  if (m.params?.name === "left") { const tell = () => twice && cleared ? text(m.id, JSON.stringify([process.pid, same.pid, apart.pid, twice, cleared])) : setTimeout(tell, 10); tell(); }
   if (m.params?.name === "crash") process.exit(7);
 });`;
 
 async function leftBehind(upstream: Upstream, session: string): Promise<number[]> {
   const pids = JSON.parse(textOf(await answered(upstream, call(1, "left"), { session }))) as number[];
-  expect(pids.map(alive)).toEqual([true, true, true, true]);
+  expect(pids.map(alive)).toEqual([true, true, true, true, true]);
   return pids;
 }
 
@@ -168,6 +173,21 @@ describe("a server that ends in the middle of calls", () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024);
   });
 
+  it("because it closed its output, and lives: it is ended, for it will never answer", async () => {
+    const upstream = scripted(
+      "speechless",
+      `import { closeSync } from "node:fs"; setInterval(() => {}, 1000);
+       serve((m) => { if (m.method === "initialize") return hello(m.id); if (m.id) closeSync(1); });`,
+      { limits: { termAfterMs: 100 } },
+    );
+    const session = await begin(upstream);
+    const { reply } = ask(upstream, call(1, "x"), { session });
+    await eventually("its end", () => reply.over);
+    expect(reply.failures).toMatchObject([
+      { error: { message: "speechless closed its output" }, reached: true },
+    ]);
+  });
+
   it("has its last answer delivered", async () => {
     const upstream = scripted(
       "parting",
@@ -209,7 +229,7 @@ describe("everything that a server started ends with it", () => {
     const connector = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
     const [line] = (await once(connector.stdout, "data")) as [Buffer];
     const pids = JSON.parse(line.toString()) as number[];
-    expect(pids.map(alive)).toEqual([true, true, true, true]);
+    expect(pids.map(alive)).toEqual([true, true, true, true, true]);
     connector.kill("SIGKILL");
     await eventually("their end", () => !pids.some(alive));
   });

@@ -13,6 +13,7 @@ import { oneLine } from "./one-line.ts";
 import { PostReply } from "./post-reply.ts";
 import { accepted, badRequest, conflict } from "./refusals.ts";
 import { Standalone } from "./standalone.ts";
+import { withTrace } from "./trace-meta.ts";
 
 const INTERNAL_ERROR = -32603;
 
@@ -96,7 +97,9 @@ export class StdioSession {
       );
       return noCall;
     }
-    const written = linesOf(request.body).map((line) => this.#child.write(line));
+    const written = linesOf(request.body).map((line, index) =>
+      this.#child.write(request.messages[index]?.kind === "request" ? withTrace(line, request.trace) : line),
+    );
     if (written.includes(false)) {
       reply.fail(
         new ServiceError("unavailable", `${this.#options.server} does not read what it is sent`),

@@ -10,6 +10,7 @@ import type { StdioLimits } from "./limits.ts";
 import { oneLine } from "./one-line.ts";
 import { PostReply } from "./post-reply.ts";
 import { accepted, badRequest } from "./refusals.ts";
+import { withTrace } from "./trace-meta.ts";
 
 const METHOD_NOT_FOUND = -32601;
 
@@ -104,7 +105,7 @@ export class SharedProcess {
       reply.fail(new ServiceError("exhausted", `${server}: too many requests in flight`), false);
       return noCall;
     }
-    return this.#ask(oneLine(request.body), reply);
+    return this.#ask(withTrace(oneLine(request.body), request.trace), reply);
   }
 
   end(why: ServiceError): void {

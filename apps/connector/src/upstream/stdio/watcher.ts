@@ -3,7 +3,7 @@ import { MARKER_VARIABLE } from "./stragglers.ts";
 
 /**
  * `read` ends when the pipe does, however the connector ends. A second lets an orderly server finish: its own input has
- * ended too. Then its group, and twice whatever else carries the marker.
+ * ended too. Then its group, and twice whatever else carries the marker or is of its session (proc(5), `stat`).
  */
 const SCRIPT = `
 read -r group marker || exit 0
@@ -11,10 +11,11 @@ read -r _
 sleep 1
 kill -s KILL -- "-$group" 2>/dev/null
 for round in 1 2; do
-  for file in /proc/[0-9]*/environ; do
-    grep -qs -- "${MARKER_VARIABLE}=$marker" "$file" || continue
-    pid=\${file#/proc/}
-    kill -s KILL "\${pid%/environ}" 2>/dev/null
+  for process in /proc/[0-9]*; do
+    session=
+    { read -r stat <"$process/stat" && set -- \${stat##*) } && session=$4; } 2>/dev/null
+    [ "$session" = "$group" ] || grep -qs -- "${MARKER_VARIABLE}=$marker" "$process/environ" || continue
+    kill -s KILL "\${process#/proc/}" 2>/dev/null
   done
 done`;
 
