@@ -11,7 +11,7 @@ import { sallyport } from "../stack.fixture.ts";
 afterAll(leakCheck);
 
 const edge = "https://agents.example.com";
-const secret = "s3cret:with/odd&characters+%é";
+const secret = "s3cret:with/odd&characters+% ok";
 
 let folder: string;
 let issuer: Issuer;
