@@ -1,8 +1,8 @@
 import type { RequestId } from "@sallyport/mcp";
 import type { UpstreamReply } from "../upstream.ts";
+import type { EnvelopeProblem } from "./envelope.ts";
 
 const INVALID_REQUEST = -32600;
-const INVALID_PARAMS = -32602;
 /** What the official SDKs say of a session that is gone. */
 const SESSION_NOT_FOUND = -32001;
 
@@ -15,8 +15,8 @@ export function badRequest(reply: UpstreamReply, message: string, id?: RequestId
   refuse(reply, { status: 400, code: INVALID_REQUEST, message, id });
 }
 
-export function invalidParams(reply: UpstreamReply, message: string, id?: RequestId): void {
-  refuse(reply, { status: 400, code: INVALID_PARAMS, message, id });
+export function malformed(reply: UpstreamReply, problem: EnvelopeProblem, id?: RequestId): void {
+  refuse(reply, { status: 400, ...problem, id });
 }
 
 export function notAllowed(reply: UpstreamReply): void {
@@ -47,16 +47,14 @@ function refuse(
     status: number;
     code: number;
     message: string;
+    data?: object;
     id?: RequestId | undefined;
     headers?: [string, string][];
   },
 ): void {
-  const { status, code, message, id } = refusal;
+  const { status, id, code, message, data } = refusal;
+  const error = data === undefined ? { code, message } : { code, message, data };
   reply.head(status, [["content-type", "application/json"], ...(refusal.headers ?? [])]);
-  reply.data(
-    Buffer.from(
-      JSON.stringify({ jsonrpc: "2.0", ...(id === undefined ? {} : { id }), error: { code, message } }),
-    ),
-  );
+  reply.data(Buffer.from(JSON.stringify({ jsonrpc: "2.0", ...(id === undefined ? {} : { id }), error })));
   reply.end();
 }

@@ -218,6 +218,19 @@ describe("one process for each agent", () => {
     expect(discover.reply.messages[0]).toMatchObject({ result: { supportedVersions: ["2026-07-28"] } });
   });
 
+  it("never gets a revision that the bridge does not know, and the agent is told which it does", async () => {
+    const upstream = everything("v2");
+    const requested = { "io.modelcontextprotocol/protocolVersion": "v999.0.0" };
+    const { reply } = ask(upstream, modern(1, "tools/list", { _meta: requested }), {
+      headers: [["mcp-protocol-version", "v999.0.0"]],
+    });
+    expect(reply.status).toBe(400);
+    expect(reply.messages[0]).toMatchObject({
+      id: 1,
+      error: { code: -32022, data: { supported: ["2026-07-28"], requested: "v999.0.0" } },
+    });
+  });
+
   it("ends when nobody uses it, and the next request starts another", async () => {
     const upstream = scripted("idle", attentive, { idleMs: 200 });
     const pid = async () => {

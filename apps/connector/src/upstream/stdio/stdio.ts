@@ -6,7 +6,7 @@ import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "../
 import { envelopeProblem } from "./envelope.ts";
 import { Launcher, type StdioDeps } from "./launcher.ts";
 import { defaultStdioLimits, type StdioLimits } from "./limits.ts";
-import { badRequest, invalidParams, noSession, notAllowed } from "./refusals.ts";
+import { badRequest, malformed, noSession, notAllowed } from "./refusals.ts";
 import { StdioSession } from "./session.ts";
 import { SharedProcess } from "./shared-process.ts";
 
@@ -113,10 +113,10 @@ class StdioUpstream implements Upstream {
   #stateless(request: UpstreamRequest, reply: UpstreamReply): UpstreamCall {
     const { principal, lease, messages } = request;
     const [message] = messages;
-    const malformed = message && envelopeProblem(message);
-    if (malformed !== undefined) {
+    const problem = message && envelopeProblem(message);
+    if (problem !== undefined) {
       const id = message?.kind === "request" ? message.id : undefined;
-      return answered(() => invalidParams(reply, malformed, id));
+      return answered(() => malformed(reply, problem, id));
     }
     const running = this.#shared.get(principal);
     // A reply is scrubbed of the secrets of the request's own lease: its process must be one that knows no others.
