@@ -9,7 +9,7 @@ export interface Door {
 }
 
 /** A TCP door in front of a server, which counts who comes: what was refused must not even connect. */
-export async function doorTo(url: string): Promise<Door> {
+export async function doorTo(url: string, host = "127.0.0.1"): Promise<Door> {
   const target = new URL(url);
   const { port, hostname } = target;
   const sockets = new Set<Socket>();
@@ -24,7 +24,8 @@ export async function doorTo(url: string): Promise<Door> {
     }
     incoming.pipe(outgoing).pipe(incoming);
   });
-  target.port = String(await listening(server));
+  target.port = String(await listening(server, host));
+  target.hostname = host;
   return {
     url: target.href,
     connections: () => connections,
@@ -62,8 +63,11 @@ export async function webServer(answer: RequestListener): Promise<WebServer> {
   };
 }
 
-async function listening(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+async function listening(server: Server, host = "127.0.0.1"): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, host, resolve);
+  });
   return (server.address() as AddressInfo).port;
 }
 

@@ -7,6 +7,8 @@ import { type Stack, type StackPlan, startStack } from "@sallyport/infra-local";
 export interface Route {
   url: string;
   secret?: string;
+  /** For Basic. */
+  username?: string;
   /** Where the secret goes; a bearer token unless told. */
   place?: object;
 }
@@ -33,12 +35,23 @@ export async function startTunnel({ routes, policy, more = {} }: TunnelPlan): Pr
       dir,
       syncAudit: false,
       secrets: Object.fromEntries(
-        guarded.map(([name, { secret = "" }]) => [`sallyport/${name}`, { token: secret }]),
+        guarded.map(([name, { secret = "", username = "" }]) => [
+          `sallyport/${name}`,
+          { token: secret, username },
+        ]),
       ),
       servers: () =>
         Object.fromEntries(Object.entries(routes).map(([name, route]) => [name, configOf(name, route)])),
       credentials: Object.fromEntries(
-        guarded.map(([name]) => [name, { kind: "kv", path: `sallyport/${name}`, field: "token" }]),
+        guarded.map(([name, { username }]) => [
+          name,
+          {
+            kind: "kv",
+            path: `sallyport/${name}`,
+            field: "token",
+            ...(username === undefined ? {} : { usernameField: "username" }),
+          },
+        ]),
       ),
       leaseRules: guarded.map(([name]) => ({
         id: name,
