@@ -15,7 +15,7 @@ export {
   releaseLeases,
 } from "./src/broker/lease-credential.ts";
 export { leaseLedger } from "./src/broker/lease-ledger.ts";
-export { revocations } from "./src/control/revocations.ts";
+export { revocationKey, revocations } from "./src/control/revocations.ts";
 export {
   type BucketContract,
   bucket,

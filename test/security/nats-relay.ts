@@ -23,9 +23,13 @@ export interface Relay {
   open(creds: Uint8Array | undefined): Promise<Wire>;
   closeAll(): Promise<void>;
   stop(): Promise<void>;
+  /** Makes the streams, or lets them grow. */
+  provision(size?: { bucketBytes: number }): Promise<void>;
 }
 
-export async function startRelay(): Promise<Relay> {
+const sixteenMib = { bucketBytes: 16 * 1024 * 1024 };
+
+export async function startRelay(size = sixteenMib): Promise<Relay> {
   const trust = await createTrust({ name: "test" });
   const jetstream = { dir: "jetstream", syncAlways: false, maxBytes: 256 * 1024 * 1024 };
   const server = await startNats({ jetstream: false, config: serverConfig(trust, { jetstream }) });
@@ -42,14 +46,17 @@ export async function startRelay(): Promise<Relay> {
     await closeAll();
     await server.stop();
   };
-  try {
+  const provision: Relay["provision"] = async ({ bucketBytes } = sixteenMib) => {
     const creds = await issueUser(trust, "provisioner");
-    const maxBytes = { log: 64 * 1024 * 1024, bucket: 16 * 1024 * 1024 };
+    const maxBytes = { log: 64 * 1024 * 1024, bucket: bucketBytes };
     await provisionStreams({ servers: [server.url], creds, maxBytes });
+  };
+  try {
+    await provision(size);
   } catch (error) {
     await stop();
     throw error;
   }
   const join: Relay["join"] = async (who) => open(await issueUser(trust, who));
-  return { trust, join, open, closeAll, stop };
+  return { trust, join, open, closeAll, stop, provision };
 }

@@ -5,6 +5,8 @@ export interface Asset {
   stream: string;
   subjects: readonly string[];
   kind: "log" | "bucket";
+  /** No entry is replaced or deleted: a log never has that, a bucket where its contract says so. */
+  writeOnce: boolean;
   /** Seconds after which an entry goes; 0 is never. */
   ttlSeconds: number;
   maxMessageBytes: number;
@@ -21,6 +23,7 @@ export function assetsOf(contracts: readonly Contract[]): readonly Asset[] {
           stream: subjectToken("stream", contract.stream),
           subjects: [contract.subject.filterFor({})],
           kind: "log",
+          writeOnce: true,
           ttlSeconds: 0,
           maxMessageBytes: contract.maxBytes,
         },
@@ -33,6 +36,7 @@ export function assetsOf(contracts: readonly Contract[]): readonly Asset[] {
           stream: `KV_${bucket}`,
           subjects: [`$KV.${bucket}.>`],
           kind: "bucket",
+          writeOnce: contract.writeOnce,
           ttlSeconds: contract.ttlSeconds,
           maxMessageBytes: maxEntryBytes,
         },

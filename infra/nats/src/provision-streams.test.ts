@@ -84,8 +84,8 @@ test("a log's protection from deletion cannot be taken back, not even by the pro
 
 test("what @nats-io/kv sends to get, list and watch a bucket is allowed", async () => {
   await provision({ log: 1024 * kib, bucket: 1024 * kib });
-  const writer = await new Kvm(await connectAs({ zone: "operator", instance: "o1" })).open("revocations");
-  const reader = await new Kvm(await connectAs({ zone: "edge", instance: "e1" })).open("revocations");
+  const writer = await new Kvm(await connectAs({ zone: "broker", instance: "b1" })).open("leases");
+  const reader = await new Kvm(await connectAs({ zone: "broker", instance: "b2" })).open("leases");
   await writer.put("one", "1");
   expect((await reader.get("one"))?.string()).toBe("1");
   expect((await reader.status()).values).toBe(1);
@@ -101,6 +101,22 @@ test("what @nats-io/kv sends to get, list and watch a bucket is allowed", async 
   const keys: string[] = [];
   for await (const key of await reader.keys()) keys.push(key);
   expect(keys).toEqual(["two"]);
+});
+
+test("what is written once is read like every bucket, and kept from its writer too", async () => {
+  await provision({ log: 1024 * kib, bucket: 1024 * kib });
+  const writer = await new Kvm(await connectAs({ zone: "operator", instance: "o1" })).open("revocations");
+  const reader = await new Kvm(await connectAs({ zone: "edge", instance: "e1" })).open("revocations");
+  const revision = await writer.create("one", "1");
+  await expect(writer.put("one", "2")).rejects.toThrow(/maximum messages per subject/);
+  await expect(writer.create("one", "2")).rejects.toThrow(/wrong last sequence/);
+  await expect(writer.update("one", "2", revision)).rejects.toThrow(/maximum messages per subject/);
+  await expect(writer.delete("one")).rejects.toThrow(/maximum messages per subject/);
+  await expect(writer.purge("one")).rejects.toThrow(/rollup/);
+  expect((await reader.get("one"))?.string()).toBe("1");
+  const keys: string[] = [];
+  for await (const key of await reader.keys()) keys.push(key);
+  expect(keys).toEqual(["one"]);
 });
 
 test("what an ordered push consumer sends to read a log is allowed, over more than one flow-control window", async () => {

@@ -108,10 +108,12 @@ export function wantedConfig(asset: Asset, options: Pick<ProvisionOptions, "maxB
     duplicate_window: nanos(120_000),
     deny_delete: true,
     // A bucket's writer purges a key with a roll-up header, which leaves a marker that may expire.
-    deny_purge: !bucket,
-    allow_rollup_hdrs: bucket,
+    deny_purge: asset.writeOnce,
+    allow_rollup_hdrs: !asset.writeOnce,
     allow_msg_ttl: bucket,
     max_msgs_per_subject: bucket ? 1 : -1,
+    // The second message for a key is refused, whoever sends it: an answer of JetStream's own too.
+    discard_new_per_subject: bucket && asset.writeOnce,
     // See src/jetstream-rights.ts: a direct answer repeats stored headers at a subject of its asker's choice.
     allow_direct: false,
     // A reader that is gone leaves its consumer for five minutes at most, durable or not: nobody can use them up for good.

@@ -1,10 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { bucket } from "../shape/contract.ts";
 import { open, sensitive } from "../shape/fields.ts";
 
 /**
  * What may no longer be used, until its natural end. Every edge, connector and broker watches this bucket: an entry
- * ends the streams that run on what it names.
+ * ends the streams that run on what it names. An entry stands for ever and is never made shorter: of several for one
+ * thing, the one that ends last holds.
  */
 export const revocations = bucket({
   name: "revocations",
@@ -18,4 +20,13 @@ export const revocations = bucket({
   writtenBy: ["operator"],
   readBy: ["edge", "connector", "broker", "operator"],
   ttlSeconds: 0,
+  writeOnce: true,
 });
+
+/**
+ * A key for a new entry. Nobody can guess it: whoever could would take it first, and keep what it names from being
+ * revoked. So two entries never meet, and revoking again, to prolong, is another entry.
+ */
+export function revocationKey(kind: z.output<typeof revocations.value>["kind"]): string {
+  return `${kind}-${randomUUID()}`;
+}

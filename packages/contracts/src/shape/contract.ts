@@ -60,6 +60,11 @@ export interface BucketContract<V extends z.ZodType = z.ZodType> {
   readonly writtenBy: readonly Zone[];
   readonly readBy: readonly Zone[];
   readonly ttlSeconds: number;
+  /**
+   * An entry can be neither replaced nor deleted. NATS does not check reply subjects, so whoever may publish or ask
+   * anything of JetStream can have its answer stored at a key of his choice: where an entry may not go, only this holds.
+   */
+  readonly writeOnce: boolean;
 }
 
 export type Contract = RequestContract | EventContract | StreamContract | LogContract | BucketContract;
@@ -117,6 +122,7 @@ export function bucket<V extends z.ZodType>(spec: {
   writtenBy: readonly Zone[];
   readBy: readonly Zone[];
   ttlSeconds: number;
+  writeOnce?: boolean;
 }): BucketContract<V> {
-  return { ...spec, kind: "bucket" };
+  return { ...spec, kind: "bucket", writeOnce: spec.writeOnce ?? false };
 }
