@@ -33,7 +33,13 @@ await runApp("connector", async (app) => {
   const policies = await loadPolicies(config.policies);
 
   const bus = app.use(
-    await connectBus({ ...config.nats, who, credentials: { creds: config.nats.creds }, log: app.log }),
+    await connectBus({
+      servers: config.nats.servers,
+      who,
+      credentials: { creds: config.nats.creds },
+      ...(config.nats.caFile === undefined ? {} : { tls: { caFile: config.nats.caFile } }),
+      log: app.log,
+    }),
     "nats",
   );
   app.use(

@@ -25,7 +25,13 @@ await runApp("edge", async (app) => {
   const now = () => new Date();
 
   const bus = app.use(
-    await connectBus({ ...config.nats, who, credentials: { creds: config.nats.creds }, log: app.log }),
+    await connectBus({
+      servers: config.nats.servers,
+      who,
+      credentials: { creds: config.nats.creds },
+      ...(config.nats.caFile === undefined ? {} : { tls: { caFile: config.nats.caFile } }),
+      log: app.log,
+    }),
     "nats",
   );
   app.use(

@@ -28,6 +28,8 @@ export async function benchTunnel(options: TunnelBenchOptions, say: (line: strin
   const opened = await openRoads({ ...options, progress: (step) => say(`starting ${step}`) });
   try {
     const { roads } = opened;
+    // Before any load: afterwards every process keeps room for what it had to carry.
+    await streams(say, { roads, count: options.streams });
     for (const road of roads)
       await load(await road.target(), { concurrency: 32, size: 64, seconds: 3, maxCalls: 50_000 });
     for (const size of options.sizes) {
@@ -49,7 +51,6 @@ export async function benchTunnel(options: TunnelBenchOptions, say: (line: strin
       for (const part of await breakdown(opened.stack, await sallyport.target()))
         say(`  ${us(part.time)}  ${part.name}`);
     }
-    await streams(say, { roads, count: options.streams });
   } finally {
     await opened.close();
   }

@@ -10,8 +10,8 @@ export function cpuOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * tickMicroseconds;
 }
 
-/** Resident memory in MiB. */
+/** Memory in MiB: what is a process's own, and its share of what it shares with others, such as Node's code (PSS). */
 export function memoryOf(pid: number): number {
-  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  const line = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
   return Number(line?.[1] ?? 0) / 1024;
 }
