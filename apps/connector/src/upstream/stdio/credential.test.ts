@@ -41,7 +41,7 @@ serve((m) => {
 function credentialed(name: string, { code = telling, limits = {}, deps = recordingDeps() } = {}): Upstream {
   const server = {
     ...scripts.server(name, code),
-    env: { MODE: "read", DB_USER: "overridden" },
+    env: { MODE: "read", DB_USER: "overridden", SALLYPORT_CHILD: "forged" },
     credential: {
       name: "database",
       place: {

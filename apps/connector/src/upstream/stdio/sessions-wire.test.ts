@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { Upstream } from "../upstream.ts";
@@ -304,24 +304,34 @@ describe("bounds", () => {
   });
 
   it("of an agent that does not read: the server waits, and goes on with it", async () => {
-    const upstream = scripted("flood", attentive);
-    const session = await begin(upstream);
-    const lines = Array.from({ length: 5_000 }, (_, progress) =>
-      JSON.stringify({
-        jsonrpc: "2.0",
-        method: "notifications/progress",
-        params: { progressToken: "t", progress },
-      }),
+    const written = scripts.path("flood.written");
+    const upstream = scripted(
+      "flood",
+      `import { writeFileSync } from "node:fs";
+       serve((m) => {
+         if (m.method === "initialize") return hello(m.id);
+         if (m.id === undefined) return;
+         let progress = 0;
+         const go = () => {
+           while (progress < 2_000)
+             if (!say({ method: "notifications/progress", params: { progressToken: "t", progress: progress++, message: "x".repeat(1_000) } }))
+               return process.stdout.once("drain", go);
+           writeFileSync(${JSON.stringify(written)}, "all");
+           text(m.id, "done");
+         };
+         go();
+       });`,
     );
-    const waiting = ask(upstream, call(1, "say", { args: { lines }, token: "t" }), { session });
+    const session = await begin(upstream);
+    const waiting = ask(upstream, call(1, "flood", { token: "t" }), { session });
     waiting.reply.keepsUp = false;
-    await eventually("the first", () => waiting.reply.body.length > 0);
-    const asked = ask(upstream, call(2, "pid"), { session });
-    expect(waiting.reply.messages.length).toBe(1);
+    await eventually("the first", () => waiting.reply.messages.length > 0);
+    for (const name of ["one", "two", "three"]) await begin(scripted(name, attentive)); // time to write all, were it read
+    expect([waiting.reply.messages.length, existsSync(written)]).toEqual([1, false]);
     waiting.reply.keepsUp = true;
     waiting.resume();
-    await eventually("the rest", () => asked.reply.ended);
-    expect(waiting.reply.messages.length).toBe(5_000);
+    await eventually("the rest", () => waiting.reply.ended);
+    expect([waiting.reply.messages.length, existsSync(written)]).toEqual([2_001, true]);
   });
 });
 
