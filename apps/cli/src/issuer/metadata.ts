@@ -29,15 +29,21 @@ export async function issuerMetadata(issuer: string): Promise<{ metadata: Issuer
     if (status !== 200) continue;
     const metadata = IssuerMetadata.safeParse(answer.body);
     if (!metadata.success) throw mistaken(`${url} is not the metadata of an OAuth issuer`);
-    const { issuer: said, token_endpoint } = metadata.data;
-    if (said !== issuer) throw mistaken(`${url} says that it is the issuer ${said}, not ${issuer}`);
-    // A downgrade in the metadata would put the client's secret on the wire.
-    if (issuer.startsWith("https:") && !token_endpoint.startsWith("https:")) {
-      throw mistaken(`${url} names a token endpoint without TLS: ${token_endpoint}`);
-    }
+    const problem = metadataProblem(issuer, metadata.data);
+    if (problem !== undefined) throw mistaken(`${url} ${problem}`);
     return { metadata: metadata.data, answer };
   }
   throw mistaken(`${issuer} has no metadata document (status ${status})`);
+}
+
+/** Pure: why this document cannot be that of the issuer, or undefined. */
+export function metadataProblem(issuer: string, metadata: IssuerMetadata): string | undefined {
+  const { issuer: said, token_endpoint, jwks_uri } = metadata;
+  if (said !== issuer) return `says that it is the issuer ${said}, not ${issuer}`;
+  if (!issuer.startsWith("https:")) return undefined;
+  // A downgrade in the metadata would put the client's secret, or the keys that tokens are believed by, on the wire.
+  const clear = [token_endpoint, jwks_uri].find((url) => !url.startsWith("https:"));
+  return clear === undefined ? undefined : `names an address without TLS: ${clear}`;
 }
 
 function mistaken(what: string): CommandFailure {
