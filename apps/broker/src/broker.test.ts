@@ -1,11 +1,12 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openBucket, readLog } from "@sallyport/bus";
+import { type Entry, openBucket, readLog } from "@sallyport/bus";
 import { auditLog, leaseLedger, revocations } from "@sallyport/contracts";
 import { until } from "@sallyport/testkit";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Stack, startBroker, startStack, type TestBroker, testConnector } from "./broker.fixture.ts";
+import type { Lease } from "./lease-ledger.ts";
 
 let stack: Stack;
 let c1: ReturnType<typeof testConnector>;
@@ -55,6 +56,16 @@ async function readRecords(): Promise<void> {
   for await (const { bytes } of readLog(collector, auditLog, { follow: true, signal: reading.signal })) {
     for (const line of Buffer.from(bytes).toString().trim().split("\n")) recorded.push(JSON.parse(line));
   }
+}
+async function inLedger(leaseId: string) {
+  const entries = new Map<string, Entry<Lease>>();
+  const ledger = await openBucket(broker.bus, leaseLedger);
+  const watch = await ledger.watch((key, entry) => {
+    if (entry === undefined) entries.delete(key);
+    else entries.set(key, entry);
+  });
+  await watch.close();
+  return [...entries.values()].find((entry) => entry.value.leaseId === leaseId);
 }
 const mine = () => recorded.filter((record) => record.session === session);
 async function recordsOfSession(...events: string[]): Promise<Record<string, unknown>[]> {
@@ -116,8 +127,24 @@ test("the user of a session that nobody claims is dropped", async () => {
   const { username = "" } = await lease.open();
   expect(await canLogIn(username)).toBe(true);
   await until("the user's end", async () => !(await canLogIn(username)), { within: 3_500 });
+  await until("the ledger's", async () => (await inLedger(lease.leaseId)) === undefined, { within: 1_000 });
+});
+
+test("a connector cannot have its lease forgotten by an acknowledgement that it aims at the ledger", async () => {
+  const connector = await stack.join({ zone: "connector", instance: "c1" });
+  const lease = await c1.lease({ credential: "orders-db", session: ownSession() });
+  const { username = "" } = await lease.open();
+  const entry = await inLedger(lease.leaseId);
+  expect(entry?.key).not.toContain(lease.leaseId);
+  // NATS does not check reply subjects: JetStream stores its acknowledgement at this key.
+  connector.nats.publish("audit.v1.connector.c1", "{}", { reply: `$KV.leases.${lease.leaseId}` });
   const ledger = await openBucket(broker.bus, leaseLedger);
-  await until("the ledger's", async () => (await ledger.get(lease.leaseId)) === undefined, { within: 1_000 });
+  const forged = () => ledger.get(lease.leaseId).catch((thrown: unknown) => thrown);
+  await until("the forged entry", async () => (await forged()) instanceof Error, { within: 2_000 });
+  expect(await inLedger(lease.leaseId)).toEqual(entry);
+  await c1.release(session);
+  expect(await canLogIn(username)).toBe(false);
+  await ledger.delete(lease.leaseId);
 });
 
 test("a connector can neither claim nor release what another one leased", async () => {
@@ -125,9 +152,10 @@ test("a connector can neither claim nor release what another one leased", async 
   const { username = "" } = await lease.open();
   expect(await c2.release(session)).toEqual({ released: 0 });
   expect(await canLogIn(username)).toBe(true);
-  const before = await (await openBucket(broker.bus, leaseLedger)).get(lease.leaseId);
+  const before = await inLedger(lease.leaseId);
+  expect(before).toBeDefined();
   await c2.claim([session]);
-  expect(await (await openBucket(broker.bus, leaseLedger)).get(lease.leaseId)).toEqual(before);
+  expect(await inLedger(lease.leaseId)).toEqual(before);
   await c1.release(session);
 });
 

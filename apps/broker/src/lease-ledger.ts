@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Bucket, Entry } from "@sallyport/bus";
 import { type LeaseEntry, ServiceError } from "@sallyport/contracts";
 import type { z } from "zod";
@@ -7,6 +8,9 @@ export type Lease = z.output<typeof LeaseEntry>;
 /**
  * The leases of all brokers, as they are in the bucket. This one keeps a copy in memory, which the watch keeps true;
  * changes go to the bucket over the revision that was seen, so of two brokers one writes and the other looks again.
+ *
+ * An entry's key is random and known to brokers alone. NATS does not check reply subjects: a connector that knew the key
+ * could have the acknowledgement of a record of its own stored over the lease, and nobody would revoke it any more.
  */
 export interface LeaseLedger {
   all(): Lease[];
@@ -22,10 +26,19 @@ const maxAttempts = 5;
 
 /** Resolves when the copy holds everything that is in the bucket. */
 export async function openLedger(bucket: Bucket<Lease>): Promise<LeaseLedger> {
+  /** By the lease's id, and the id of each key. */
   const known = new Map<string, Entry<Lease>>();
+  const idOf = new Map<string, string>();
   const learn = (key: string, entry: Entry<Lease> | undefined) => {
-    if (entry === undefined) known.delete(key);
-    else if (entry.revision > (known.get(key)?.revision ?? 0)) known.set(key, entry);
+    const id = entry?.value.leaseId ?? idOf.get(key);
+    if (id === undefined) return;
+    if (entry === undefined) {
+      known.delete(id);
+      idOf.delete(key);
+    } else if (entry.revision > (known.get(id)?.revision ?? 0)) {
+      known.set(id, entry);
+      idOf.set(key, id);
+    }
   };
   const watch = await bucket.watch(learn);
   const all = () => [...known.values()].map((entry) => entry.value);
@@ -37,8 +50,9 @@ export async function openLedger(bucket: Bucket<Lease>): Promise<LeaseLedger> {
         (lease) => lease.connector === connector && (session === undefined || lease.session === session),
       ),
     add: async (lease) => {
-      const revision = await bucket.put(lease.leaseId, lease, { expect: 0 }).catch(asUnavailable);
-      learn(lease.leaseId, { key: lease.leaseId, value: lease, revision });
+      const key = randomUUID();
+      const revision = await bucket.put(key, lease, { expect: 0 }).catch(asUnavailable);
+      learn(key, { key, value: lease, revision });
     },
     change: async (leaseId, change) => {
       let entry = known.get(leaseId);
@@ -46,20 +60,23 @@ export async function openLedger(bucket: Bucket<Lease>): Promise<LeaseLedger> {
         const value = change(entry.value);
         if (value === undefined) return entry.value;
         try {
-          const revision = await bucket.put(leaseId, value, { expect: entry.revision });
-          learn(leaseId, { key: leaseId, value, revision });
+          const { key } = entry;
+          const revision = await bucket.put(key, value, { expect: entry.revision });
+          learn(key, { key, value, revision });
           return value;
         } catch (thrown) {
           const lost = thrown instanceof ServiceError && thrown.code === "conflict";
           if (!lost || attempt === maxAttempts) return asUnavailable(thrown);
-          entry = await bucket.get(leaseId).catch(asUnavailable);
+          entry = await bucket.get(entry.key).catch(asUnavailable);
         }
       }
       return undefined;
     },
     remove: async (leaseId) => {
-      await bucket.delete(leaseId).catch(asUnavailable);
-      known.delete(leaseId);
+      const entry = known.get(leaseId);
+      if (entry === undefined) return;
+      await bucket.delete(entry.key).catch(asUnavailable);
+      learn(entry.key, undefined);
     },
     close: () => watch.close(),
   };
