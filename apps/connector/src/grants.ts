@@ -91,11 +91,14 @@ export class LinkGrants {
     return live;
   }
 
-  /** Runs `end` when the grant ends before the stream does. Returns how to say that the stream has ended. */
-  attach(handle: number, end: (error: ServiceError) => void): () => void {
+  /**
+   * Runs `end` when the grant ends before the stream does. Returns how to say that the stream has ended; undefined when
+   * the grant has gone since `use`, and nothing may run on it.
+   */
+  attach(handle: number, end: (error: ServiceError) => void): (() => void) | undefined {
     const streams = this.#held.get(handle)?.streams;
     streams?.add(end);
-    return () => streams?.delete(end);
+    return streams && (() => streams.delete(end));
   }
 
   drop(handle: number, reason: ServiceError): void {

@@ -232,7 +232,7 @@ function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefined): voi
     resume: () => upstream?.resume(),
     failure: (error, reached) => failureOf(error, { messages, reached }),
     finished: (outcome) => {
-      release();
+      release?.();
       held?.done();
       span.end(outcome);
       spans.end(outcome);
@@ -257,20 +257,28 @@ function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefined): voi
     reply.cancelled();
     return;
   }
-  upstream = server.upstream.send(
-    {
-      method: head.method,
-      headers: head.headers,
-      body: exchange.body,
-      session: session.upstream,
-      leaseSession: session.lease,
-      messages,
-      principal: grant.principal,
-      lease: held?.lease,
-      trace: span.trace,
-    },
-    reply,
-  );
+  if (release === undefined) {
+    // Revoked while the record was written or the lease fetched: the call must not leave, for nobody could end it.
+    reply.fail(new ServiceError("unauthenticated", "the grant has ended"), false);
+    return;
+  }
+  const request = {
+    method: head.method,
+    headers: head.headers,
+    body: exchange.body,
+    session: session.upstream,
+    leaseSession: session.lease,
+    messages,
+    principal: grant.principal,
+    lease: held?.lease,
+    trace: span.trace,
+  };
+  try {
+    upstream = server.upstream.send(request, reply);
+  } catch (thrown) {
+    // By way of the reply: it gives the lease back and writes the end down.
+    reply.fail(asServiceError(thrown), false);
+  }
 }
 
 function endSession(deps: ExchangeDeps, session: Session): void {

@@ -88,7 +88,8 @@ export class Reply implements UpstreamReply {
 
   fail(error: ServiceError, reached = true): void {
     if (this.#finished) return;
-    if (this.#headed) this.#options.exchange.fail(error);
+    // The grant has ended: that is the agent's affair and not the upstream's failure.
+    if (this.#headed || error.code === "unauthenticated") this.#options.exchange.fail(error);
     else answer(this.#options.exchange, this.#options.failure(error, reached));
     this.#finish(error);
   }
