@@ -41,6 +41,8 @@ export interface StackPlan {
   agent?: string;
   /** More flags for each zone's Node, such as `--cpu-prof`. */
   nodeArgs?: readonly string[];
+  /** Run what `pnpm build` made, as it ships, instead of the source. */
+  built?: boolean;
   onExit?(process: string): void;
   progress?(step: string): void;
 }
@@ -182,6 +184,7 @@ async function start(
           ...spec,
           ...onExit(name),
           ...(plan.nodeArgs ? { nodeArgs: plan.nodeArgs } : {}),
+          built: plan.built ?? false,
         }),
       ),
     );

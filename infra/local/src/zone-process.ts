@@ -25,6 +25,8 @@ export async function startZone(
     config: object;
     /** More flags for Node, such as `--cpu-prof`. */
     nodeArgs?: readonly string[];
+    /** Run what `pnpm build` made, as it ships, instead of the source. */
+    built?: boolean;
     onExit?: (exit: Exit) => void;
   },
 ): Promise<ZoneProcess> {
@@ -44,7 +46,7 @@ export async function startZone(
     args: [
       "--disable-warning=ExperimentalWarning",
       ...(spec.nodeArgs ?? []),
-      join(apps, zone, "main.ts"),
+      join(apps, zone, spec.built ? "dist/main.js" : "main.ts"),
       "--config",
       configFile,
     ],

@@ -68,6 +68,7 @@ export async function openRoads(options: {
   const stack = keep(
     await startStack({
       dir: join(folder, "stack"),
+      built: true,
       syncAudit: options.syncAudit,
       sampleRatio: options.sampleRatio,
       ...(options.profile ? { nodeArgs: ["--cpu-prof", `--cpu-prof-dir=${options.profile}`] } : {}),
