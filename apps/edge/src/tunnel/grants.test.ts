@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, type webcrypto } from "node:crypto";
 import { Link } from "@sallyport/bus";
 import { ServiceError } from "@sallyport/contracts";
 import { type GrantFacts, verifyGrant } from "@sallyport/grant";
@@ -6,7 +6,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type Caller, Grants } from "./grants.ts";
 
 const keys = generateKeyPairSync("ed25519");
-const { privateKey: probe } = (await crypto.subtle.generateKey("Ed25519", false, ["sign"])) as CryptoKeyPair;
+const { privateKey: probe } = (await crypto.subtle.generateKey("Ed25519", false, [
+  "sign",
+])) as webcrypto.CryptoKeyPair;
 const start = Date.parse("2026-11-24T12:00:00Z");
 const minutes = (count: number) => count * 60_000;
 
