@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ServiceError } from "@sallyport/contracts";
 import type { Scrubber } from "@sallyport/scrub";
 import type { LiveGrant } from "../grants.ts";
 
@@ -83,7 +84,8 @@ export class Leases {
     const now = this.#now();
     let held = ofSession.get(key);
     if (held === undefined || held.expiresAt - now < renewBeforeMs) {
-      if (this.#held.size > maxLeases) throw new Error("too many sessions hold leases");
+      if (this.#held.size > maxLeases)
+        throw new ServiceError("exhausted", "too many sessions hold credentials; try again");
       const fresh: Held = {
         lease: this.#source.lease(ask),
         ready: undefined,

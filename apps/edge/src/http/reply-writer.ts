@@ -49,7 +49,10 @@ export class ReplyWriter implements ReplyHandlers {
   /** The exchange to give credit to and to cancel. */
   attach(exchange: Outgoing): void {
     this.#exchange = exchange;
-    if (this.#response.destroyed) exchange.cancel();
+    if (!this.#response.destroyed) return;
+    // The agent went before anybody listened for it.
+    exchange.cancel();
+    this.#finish({ status: this.#response.statusCode, gone: true });
   }
 
   head(head: object): void {
