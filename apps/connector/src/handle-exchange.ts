@@ -220,7 +220,7 @@ function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefined): voi
 
   const reply = new Reply({
     exchange,
-    scrubber: held?.lease.scrubber ?? server.upstream.scrubber?.(session.upstream),
+    scrubber: held?.lease.scrubber ?? server.upstream.scrubber?.(session.upstream, grant.principal),
     visible:
       messages.length === 0 || isToolsList(messages)
         ? visibleTools(deps.policies.forServer(head.server), grant)
