@@ -15,7 +15,7 @@ const contracts = /^packages\/contracts$/;
 const neighbours = /^(?:packages\/(?!bus$|runtime$)|infra\/(?!local$))/;
 
 /** `contracts ← bus ← apps`; the idea packages stand on contracts alone. The first that fits a folder holds. */
-export const layers: readonly Layer[] = [
+const layers: readonly Layer[] = [
   {
     of: contracts,
     may: nothing,

@@ -81,7 +81,7 @@ async function infoOf(streams: Streams, name: string): Promise<StreamConfig | un
 }
 
 /** Pure: the names of the settings in `wanted` that `found` has otherwise. */
-export function differing(found: Partial<StreamConfig>, wanted: Partial<StreamConfig>): string[] {
+function differing(found: Partial<StreamConfig>, wanted: Partial<StreamConfig>): string[] {
   const off = (value: unknown) => value === undefined || value === false || value === 0;
   return Object.entries(wanted)
     .filter(([key, value]) => {
@@ -92,7 +92,7 @@ export function differing(found: Partial<StreamConfig>, wanted: Partial<StreamCo
 }
 
 /** Pure: a stream that keeps what it acknowledged, and refuses when it is full. */
-export function wantedConfig(asset: Asset, options: Pick<ProvisionOptions, "maxBytes" | "replicas">): Wanted {
+function wantedConfig(asset: Asset, options: Pick<ProvisionOptions, "maxBytes" | "replicas">): Wanted {
   const bucket = asset.kind === "bucket";
   return {
     name: asset.stream,

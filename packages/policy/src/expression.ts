@@ -37,7 +37,7 @@ export function isVariable(expression: Expr | undefined, name: string): boolean 
 }
 
 /** `context.arguments.a["b"]` is `["a", "b"]`; undefined for an expression that is not such a chain. */
-export function argumentPath(expression: Expr): ArgumentPath | undefined {
+function argumentPath(expression: Expr): ArgumentPath | undefined {
   const access = accessOf(expression);
   if (!access) return undefined;
   if (isVariable(access.left, "context")) return access.attr === "arguments" ? [] : undefined;
