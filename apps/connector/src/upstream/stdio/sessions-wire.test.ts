@@ -191,6 +191,9 @@ describe("what the client takes back", () => {
     ask(upstream, call(4, "say", { args: { lines: [late] } }), { session });
     await answered(upstream, call(5, "pid"), { session });
     expect(waiting.reply.heads).toBe(0);
+    const another = ask(upstream, call("another", "never"), { session });
+    another.cancel();
+    expect(ask(upstream, call("another", "never"), { session }).reply.over).toBe(false); // the id is free again
   });
 
   it("by a message: it is passed on, and the POST that waited ends", async () => {
