@@ -50,6 +50,8 @@ export const edgeConfig = appConfig({
       body: byteSize({ max: "1MiB" }).default(1024 * 1024),
       /** Until the first byte of a reply. A stream that has begun may go on. */
       answer: duration({ min: "100ms", max: "1h" }).default(60_000),
+      /** Until the last byte of a request: a client that dribbles holds a connection no longer. */
+      request: duration({ min: "1s", max: "10m" }).default(30_000),
       connections: z.int().min(1).max(200_000).default(20_000),
     })
     .prefault({}),

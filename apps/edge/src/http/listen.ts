@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { ServerName } from "@sallyport/contracts";
 import type { SecretFile } from "@sallyport/runtime";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { HttpCall } from "../handle-call.ts";
@@ -13,22 +14,30 @@ export interface ListenOptions {
   tls: { certFile: string; keyFile: SecretFile } | undefined;
   publicUrl: string;
   issuer: string;
-  limits: { body: number; connections: number };
+  /** `request`: milliseconds that a request may take to arrive. */
+  limits: { body: number; connections: number; request: number };
   /** Answers the call itself. */
   call(call: HttpCall): Promise<void>;
 }
 
 /** The edge's HTTP front: bounds, routes, metadata. What a call means is not decided here. */
 export async function listen(options: ListenOptions): Promise<{ port: number; close(): Promise<void> }> {
+  const { request } = options.limits;
+  // Node looks for late requests only now and then, and forgives a slow head for a minute unless it is told.
+  const bounds = {
+    maxHeaderSize: 32 * 1024,
+    headersTimeout: Math.min(10_000, request),
+    requestTimeout: request,
+    connectionsCheckingInterval: Math.min(2_000, request),
+  };
   const app = Fastify({
     logger: false,
     bodyLimit: options.limits.body,
-    requestTimeout: 30_000,
+    requestTimeout: request,
     connectionTimeout: 0,
     keepAliveTimeout: 65_000,
     forceCloseConnections: true,
-    http: { maxHeaderSize: 32 * 1024 },
-    ...(options.tls ? { https: await tlsOptions(options.tls) } : {}),
+    ...(options.tls ? { https: { ...bounds, ...(await tlsOptions(options.tls)) } } : { http: bounds }),
   } as object) as unknown as FastifyInstance;
   app.server.maxConnections = options.limits.connections;
 
@@ -61,8 +70,10 @@ export async function listen(options: ListenOptions): Promise<{ port: number; cl
     },
   });
   app.get<{ Params: { server: string } }>(metadataPath(":server"), async (request, reply) => {
+    const server = ServerName.safeParse(request.params.server);
+    if (!server.success) return reply.callNotFound();
     reply.header("access-control-allow-origin", "*").header("cache-control", "max-age=300");
-    return protectedResourceMetadata({ ...options, server: request.params.server });
+    return protectedResourceMetadata({ ...options, server: server.data });
   });
 
   await app.listen({ host: options.host, port: options.port });
