@@ -13,7 +13,7 @@ const ServerUrl = z
   });
 
 /** Settings of an operator's command line. Each command says which parts it needs. Secrets are paths of files. */
-export const cliConfig = z.strictObject({
+const cliConfig = z.strictObject({
   nats: z
     .strictObject({
       servers: z
@@ -46,7 +46,6 @@ export const cliConfig = z.strictObject({
   zoneConfigs: z.array(filePath()).max(64).default([]),
 });
 export type CliConfig = z.output<typeof cliConfig>;
-export type NatsSettings = NonNullable<CliConfig["nats"]>;
 
 const checkout = join(import.meta.dirname, "../../..");
 

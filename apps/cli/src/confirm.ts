@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { CommandFailure } from "./command-failure.ts";
 import type { Terminal } from "./terminal.ts";
@@ -13,9 +14,12 @@ export async function confirm(
     const fix = "compare it with the connector's owner, then say --yes";
     throw new CommandFailure("refused", "nobody is here to confirm the fingerprint", { fix });
   }
-  const asking = createInterface({ input: terminal.input, output: terminal.talk });
+  // Without line editing, so that Ctrl-C is the signal it is everywhere else.
+  const asking = createInterface({ input: terminal.input, output: terminal.talk, terminal: false });
   try {
-    const answer = await asking.question(`${question} [yes/no] `, { signal });
+    // The end of input is no answer; without this the question would never settle.
+    const ended = once(asking, "close").then(() => "");
+    const answer = await Promise.race([asking.question(`${question} [yes/no] `, { signal }), ended]);
     if (/^y(es)?$/i.test(answer.trim())) return;
     throw new CommandFailure("refused", "not confirmed; nothing was changed");
   } finally {

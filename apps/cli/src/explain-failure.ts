@@ -8,6 +8,7 @@ import { safeJson } from "./safe-json.ts";
 interface Failure {
   code: ExitReason;
   message: string;
+  detail?: string | undefined;
   setting?: string | undefined;
   fix?: string | undefined;
 }
@@ -39,6 +40,7 @@ export function explainFailure(
   const exitCode = exitCodes[failure.code];
   if (json) return { exitCode, text: `${safeJson({ error: { ...failure, exitCode } })}\n` };
   const lines = failure.message.split("\n").map((line) => printable(line, 500));
+  if (failure.detail !== undefined) lines.push(`detail: ${printable(failure.detail, 500)}`);
   if (failure.setting !== undefined) lines.push(`setting: ${printable(failure.setting, 500)}`);
   if (failure.fix !== undefined) lines.push(`fix: ${printable(failure.fix, 500)}`);
   return { exitCode, text: `sallyport: ${lines.join("\n  ")}\n` };
@@ -53,7 +55,10 @@ function failureOf(error: unknown): Failure {
   if (error instanceof BootError) {
     return { code: "failed", message: error.message, setting: error.setting, fix: error.fix };
   }
-  if (error instanceof ServiceError) return { code: reasons[error.code], message: error.message };
+  // The detail is for the log; on an operator's own machine, stderr is the log.
+  if (error instanceof ServiceError) {
+    return { code: reasons[error.code], message: error.message, detail: error.detail };
+  }
   const stack = error instanceof Error ? error.stack : undefined;
   return { code: "software", message: stack ?? String(error) };
 }

@@ -1,9 +1,9 @@
 import { openBucket } from "@sallyport/bus";
-import { revocations } from "@sallyport/contracts";
+import { revocationKey, revocations } from "@sallyport/contracts";
 import { tokenHash } from "@sallyport/grant";
 import { leakCheck } from "@sallyport/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { prolonged, revocationKey } from "../revocation.ts";
+import { lastEnds, type Revocation } from "../revocation.ts";
 import { type Relay, sallyport, startRelay } from "../stack.fixture.ts";
 
 afterAll(leakCheck);
@@ -23,37 +23,41 @@ const revoke = (args: string[], input?: string) =>
   sallyport(["revoke", ...args, "--config", config], input === undefined ? {} : { input });
 
 /** What a connector, as the user it is, finds in the bucket. */
-async function found(kind: "agent" | "token" | "grant" | "server", value: string) {
+async function found(kind: Revocation["kind"], value: string): Promise<Revocation[]> {
   const bus = await relay.bus({ zone: "connector", instance: crypto.randomUUID() });
-  const bucket = await openBucket(bus, revocations);
-  return (await bucket.get(revocationKey({ kind, value })))?.value;
+  const entries = await (await openBucket(bus, revocations)).entries();
+  return entries.map((entry) => entry.value).filter((one) => one.kind === kind && one.value === value);
 }
 
 test("an agent is revoked for a time and a reason, where every zone sees it", async () => {
   const { code, out, err } = await revoke(["agent", "client one", "--for", "2h", "--reason", "INC-42"]);
   expect({ code, err }).toEqual({ code: 0, err: "" });
   expect(out).toMatch(/^revoked: agent "client one" until \d{4}-\S+Z\n$/);
-  const entry = await found("agent", "client one");
+  const [entry] = await found("agent", "client one");
   expect(entry).toMatchObject({ kind: "agent", value: "client one", reason: "INC-42" });
   const hours = (Date.parse(entry?.until ?? "") - Date.now()) / 3_600_000;
   expect(hours).toBeGreaterThan(1.9);
   expect(hours).toBeLessThanOrEqual(2);
 });
 
-test("revoking again never shortens, and keeps the reason", async () => {
+test("revoking again for less leaves the longer one in force", async () => {
   await revoke(["server", "payroll", "--for", "5h", "--reason", "INC-1"]);
   const before = await found("server", "payroll");
-  const { out } = await revoke(["server", "payroll", "--for", "1m", "--json"]);
-  expect(JSON.parse(out)).toEqual({ revoked: before });
-  expect(await found("server", "payroll")).toEqual(before);
+  const { code, out } = await revoke(["server", "payroll", "--for", "1m", "--json"]);
+  expect(code).toBe(0);
+  expect(JSON.parse(out).revoked).toMatchObject({ kind: "server", value: "payroll" });
+  expect(await found("server", "payroll")).toEqual(expect.arrayContaining(before));
+  const { revocations: listed } = JSON.parse((await revoke(["list", "--json"])).out);
+  expect(listed.filter(({ value }: Revocation) => value === "payroll")).toEqual([
+    { ...before[0], inForce: true },
+  ]);
 });
 
-test("revoking again prolongs", () => {
-  const known = { kind: "agent", value: "a", until: "2026-01-01T00:00:00.000Z", reason: "r1" } as const;
-  const wanted = { kind: "agent", value: "a", until: "2026-01-02T00:00:00.000Z" } as const;
-  expect(prolonged(known, wanted)).toEqual({ ...wanted, reason: "r1" });
-  expect(prolonged(undefined, wanted)).toEqual(wanted);
-  expect(prolonged(known, { ...wanted, reason: "r2" })).toEqual({ ...wanted, reason: "r2" });
+test("of several revocations of one thing, the one that ends last holds", () => {
+  const short = { kind: "agent", value: "a", until: "2026-01-01T00:00:00.000Z" } as const;
+  const long = { ...short, until: "2026-01-03T00:00:00.000Z" };
+  const other = { kind: "grant", value: "a", until: "2026-01-02T00:00:00.000Z" } as const;
+  expect(lastEnds([long, other, short])).toEqual([other, long]);
 });
 
 test.each([
@@ -61,10 +65,10 @@ test.each([
   ["a file", () => revoke(["token", relay.write("agent.token", token)])],
 ])("a token comes from %s and leaves as its digest only", async (_where, run) => {
   const { code, out, err } = await run();
-  expect(code).toBe(0);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
   expect(out).toContain(tokenHash(token));
   expect(out + err).not.toContain(token);
-  expect(await found("token", tokenHash(token))).toMatchObject({ kind: "token" });
+  expect((await found("token", tokenHash(token))).length).toBeGreaterThan(0);
 });
 
 test("a token among the arguments is refused and not repeated", async () => {
@@ -100,7 +104,7 @@ test("list shows what is in force and what has ended", async () => {
   const operator = await relay.bus({ zone: "operator", instance: "second" });
   const bucket = await openBucket(operator, revocations);
   const ended = { kind: "grant", value: "g-ended", until: "2026-01-01T00:00:00.000Z" } as const;
-  await bucket.put(revocationKey(ended), ended);
+  await bucket.put(revocationKey("grant"), ended);
   await revoke(["grant", "g-live", "--reason", "\x1b[8mhidden"]);
   const { code, out } = await revoke(["list"]);
   expect(code).toBe(0);
@@ -114,5 +118,5 @@ test("only an operator can revoke: the creds of another zone are refused by NATS
   const bus = await relay.bus({ zone: "edge", instance: "e1" });
   const bucket = await openBucket(bus, revocations);
   const entry = { kind: "agent", value: "a", until: "2027-01-01T00:00:00.000Z" } as const;
-  await expect(bucket.put(revocationKey(entry), entry)).rejects.toThrow();
+  await expect(bucket.put(revocationKey("agent"), entry)).rejects.toThrow();
 });

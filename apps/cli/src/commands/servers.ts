@@ -55,7 +55,7 @@ export function serversOf(heard: readonly Heard[], edgeUrl: string | undefined):
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-export function serversText(servers: readonly OfferedServer[], color: boolean): string {
+function serversText(servers: readonly OfferedServer[], color: boolean): string {
   const { green, red } = pc.createColors(color);
   const rows = servers.flatMap((server) => server.connectors.map((one) => ({ server, ...one })));
   return table(rows, [

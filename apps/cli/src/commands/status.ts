@@ -54,7 +54,7 @@ function showAgain(heard: Heard[], terminal: Terminal, json: boolean): void {
 /** Silent for longer: it has ended, or cannot reach NATS. */
 const goneMs = 3_500;
 
-export function statusText(heard: readonly Heard[], { color, now }: { color: boolean; now: number }): string {
+function statusText(heard: readonly Heard[], { color, now }: { color: boolean; now: number }): string {
   if (heard.length === 0) return "nobody announces itself: no zone is running, or none reaches NATS\n";
   const { green, red, yellow } = pc.createColors(color);
   const state = (one: Heard) => {
@@ -73,7 +73,7 @@ export function statusText(heard: readonly Heard[], { color, now }: { color: boo
 }
 
 /** What an instance says of itself and of the servers it offers. */
-export function problemsOf(one: Heard): string[] {
+function problemsOf(one: Heard): string[] {
   const servers = (one.servers ?? []).filter(({ ready }) => !ready);
   return [
     ...(one.problems ?? []),

@@ -35,7 +35,7 @@ export interface BrokerFacts extends CommonFacts {
   credentials: readonly string[];
   rules: readonly LeaseRuleFacts[];
 }
-export interface CollectorFacts extends CommonFacts {
+interface CollectorFacts extends CommonFacts {
   zone: "collector";
 }
 export type ZoneFacts = EdgeFacts | ConnectorFacts | BrokerFacts | CollectorFacts;

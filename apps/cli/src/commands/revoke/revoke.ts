@@ -88,7 +88,7 @@ function revokeOne(context: CommandContext, target: Target): Command {
   return command(context, {
     name: target.kind,
     summary: target.summary,
-    more: "Edges, connectors and brokers act on it at once. Revoking again can prolong it, never shorten it.",
+    more: "Edges, connectors and brokers act on it at once. Nothing takes it back:\nrevoking again can prolong it, never shorten it.",
     examples: [target.example, "revoke list"],
   })
     .argument(target.argument, target.about)
@@ -102,10 +102,8 @@ function revokeOne(context: CommandContext, target: Target): Command {
       }
       const value = await target.valueOf(argument, context);
       const bus = await operatorBus(context, options);
-      const written = await revoke(bus, {
-        ...{ kind: target.kind, value, until },
-        ...(reason === undefined ? {} : { reason }),
-      });
+      const written = { kind: target.kind, value, until, ...(reason === undefined ? {} : { reason }) };
+      await revoke(bus, written);
       if (options.json) outJson(terminal, { revoked: written });
       else terminal.out(`revoked: ${written.kind} ${JSON.stringify(written.value)} until ${written.until}\n`);
     });
