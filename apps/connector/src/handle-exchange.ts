@@ -178,7 +178,9 @@ async function leaseFor(deps: ExchangeDeps, call: Call): Promise<UsedLease | und
   const { server, grant, session, spans } = call;
   const { credential, upstream } = server;
   if (credential === undefined) return undefined;
-  if (!upstream.needsLease({ session: session.upstream, principal: grant.principal })) return undefined;
+  const { messages } = call;
+  if (!upstream.needsLease({ session: session.upstream, principal: grant.principal, messages }))
+    return undefined;
   const ask = { grant, credential: credential.name, session: session.lease };
   try {
     const cached = deps.leases.cached(ask);
@@ -345,10 +347,11 @@ function unsent(call: Call, failure: { source: FailureSource; reason: string; ca
 }
 
 function failureOf(error: ServiceError, call: { messages: readonly Message[]; reached: boolean }): Answer {
-  const code = error.code === "timeout" || error.code === "internal" ? error.code : "unavailable";
+  const { code } = error;
+  const known = code === "timeout" || code === "internal" || code === "exhausted" ? code : "unavailable";
   return unavailable({
     id: requestId(call.messages),
-    code,
+    code: known,
     source: "upstream",
     retryable: !call.reached,
     reason: error.message,
