@@ -1,0 +1,103 @@
+import { asServiceError, ServiceError } from "@sallyport/contracts";
+import { type Answer, type Message, unavailable } from "@sallyport/mcp";
+import { type Call, type ExchangeDeps, isInitialize, requestId } from "./call.ts";
+import type { UsedLease } from "./credentials/leases.ts";
+import { visibleTools } from "./gate/gate.ts";
+import { recordEnd } from "./record-call.ts";
+import { Reply } from "./reply.ts";
+import type { Session } from "./session-names.ts";
+import type { UpstreamCall } from "./upstream/upstream.ts";
+
+/** Steps 7 and 8: the request goes to the upstream, its reply through the scrubber and back. */
+export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefined): void {
+  const { exchange, head, grant, server, messages, session, spans } = call;
+  const owner = { principal: grant.principal, server: head.server };
+  const span = spans.upstream();
+  const startedAt = performance.now();
+  let named = session.upstream !== undefined;
+  let upstream: UpstreamCall | undefined;
+
+  const reply = new Reply({
+    exchange,
+    scrubber: held?.lease.scrubber ?? server.upstream.scrubber?.(session.upstream, grant.principal),
+    visible:
+      messages.length === 0 || isToolsList(messages)
+        ? visibleTools(deps.policies.forServer(head.server), grant)
+        : undefined,
+    sessionName: (name) => {
+      named = true;
+      return deps.sessions.seal({ upstream: name, lease: session.lease }, owner);
+    },
+    resume: () => upstream?.resume(),
+    failure: (error, reached) => failureOf(error, { messages, reached }),
+    finished: (outcome) => {
+      release?.();
+      held?.done();
+      span.end(outcome);
+      spans.end(outcome);
+      recordEnd(deps, call, { ...outcome, durationMs: performance.now() - startedAt });
+      const over = head.method === "DELETE" || outcome.status === 404 || (isInitialize(messages) && !named);
+      if (over && (named || isInitialize(messages))) endSession(deps, session);
+    },
+  });
+  // The grant's end is the stream's end.
+  const release = call.grants.attach(head.grant, (error) => {
+    upstream?.cancel();
+    reply.fail(error);
+  });
+  exchange.on({
+    cancel: () => {
+      upstream?.cancel();
+      reply.cancelled();
+    },
+    drain: () => reply.drained(),
+  });
+  if (exchange.over) {
+    reply.cancelled();
+    return;
+  }
+  if (release === undefined) {
+    // Revoked while the record was written or the lease fetched: the call must not leave, for nobody could end it.
+    reply.fail(new ServiceError("unauthenticated", "the grant has ended"), false);
+    return;
+  }
+  const request = {
+    method: head.method,
+    headers: head.headers,
+    body: exchange.body,
+    session: session.upstream,
+    leaseSession: session.lease,
+    messages,
+    principal: grant.principal,
+    lease: held?.lease,
+    trace: span.trace,
+  };
+  try {
+    upstream = server.upstream.send(request, reply);
+  } catch (thrown) {
+    // By way of the reply: it gives the lease back and writes the end down.
+    reply.fail(asServiceError(thrown), false);
+  }
+}
+
+function endSession(deps: ExchangeDeps, session: Session): void {
+  deps.leases.end(session.lease).catch((error: unknown) => {
+    deps.log.warn({ err: error }, "a session's leases could not be given back; the broker reclaims them");
+  });
+}
+
+function failureOf(error: ServiceError, call: { messages: readonly Message[]; reached: boolean }): Answer {
+  const { code } = error;
+  const known = code === "timeout" || code === "internal" || code === "exhausted" ? code : "unavailable";
+  return unavailable({
+    id: requestId(call.messages),
+    code: known,
+    source: "upstream",
+    retryable: !call.reached,
+    reason: error.message,
+  });
+}
+
+function isToolsList(messages: readonly Message[]): boolean {
+  return messages.some((message) => message.kind === "request" && message.method === "tools/list");
+}
