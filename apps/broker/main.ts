@@ -1,12 +1,10 @@
-import { randomUUID } from "node:crypto";
 import { auditWriter, recorder } from "@sallyport/audit";
-import { append, connectBus, openBucket, publish, serve } from "@sallyport/bus";
+import { announce, append, connectBus, openBucket, publish, serve } from "@sallyport/bus";
 import {
   auditLog,
   claimSessions,
   leaseCredential,
   leaseLedger,
-  presence,
   releaseLeases,
   revocations,
   telemetryExport,
@@ -34,7 +32,6 @@ await runApp("broker", async (app) => {
   const { log } = app;
   const who = { zone: "broker", instance: config.instance } as const;
   const now = () => new Date();
-  const [boot, startedAt] = [randomUUID(), now().toISOString()];
   const times = leaseTimes;
 
   const rules = loadRules(config);
@@ -94,14 +91,16 @@ await runApp("broker", async (app) => {
     every(1_000, () => {
       for (const fault of enrolments.reload())
         log.error({ fault }, "an enrolment is not valid and enrols nobody");
-      const fault = vault.problem();
-      const body = {
-        boot,
-        version: app.version,
-        startedAt,
-        ...(fault === undefined ? {} : { problems: [fault.slice(0, 300)] }),
-      };
-      publish(bus, presence, { params: who, body });
+    }),
+    "enrolments",
+  );
+  app.use(
+    announce(bus, {
+      version: app.version,
+      news: () => {
+        const fault = vault.problem();
+        return fault === undefined ? {} : { problems: [fault.slice(0, 300)] };
+      },
     }),
     "presence",
   );

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { connectBus, publish, serve, subscribeBytes } from "@sallyport/bus";
+import { announce, connectBus, publish, serve, subscribeBytes } from "@sallyport/bus";
 import { readTrace, telemetryExport } from "@sallyport/contracts";
 import { runApp, startTelemetry } from "@sallyport/runtime";
 import { readTraceHandler } from "./src/answer.ts";
@@ -65,4 +65,5 @@ await runApp("collector", async (app) => {
     }),
     "telemetry",
   );
+  app.use(announce(bus, { version: app.version, news: () => ({}) }), "presence");
 });

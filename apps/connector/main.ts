@@ -1,8 +1,8 @@
 import { createPublicKey, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type AuditFields, auditWriter, recorder } from "@sallyport/audit";
-import { append, connectBus, defaultLimits, openBucket, openRoad, publish } from "@sallyport/bus";
-import { auditLog, exchangeRoad, presence, revocations, telemetryExport } from "@sallyport/contracts";
+import { announce, append, connectBus, defaultLimits, openBucket, openRoad, publish } from "@sallyport/bus";
+import { auditLog, exchangeRoad, revocations, telemetryExport } from "@sallyport/contracts";
 import { jwksFromFile, jwksFromUrl, revocations as revocationList, tokenVerifier } from "@sallyport/grant";
 import { loadPolicies } from "@sallyport/policy";
 import { runApp, startTelemetry } from "@sallyport/runtime";
@@ -15,14 +15,12 @@ import { openServers } from "./src/servers.ts";
 import { sessionNames } from "./src/session-names.ts";
 import { Doors } from "./src/tunnel/doors.ts";
 
-const presenceMs = 1_000;
 const sweepMs = 1_000;
 
 await runApp("connector", async (app) => {
   const config = await app.config(connectorConfig);
   const who = { zone: "connector", instance: config.instance } as const;
   const boot = randomUUID();
-  const startedAt = new Date().toISOString();
   const now = () => new Date();
 
   // What must be right before anything is opened: keys and policies.
@@ -132,21 +130,21 @@ await runApp("connector", async (app) => {
     "revocations",
   );
 
-  const announce = () =>
-    publish(bus, presence, {
-      params: who,
-      body: {
-        boot,
-        version: app.version,
-        startedAt,
+  app.use(
+    announce(bus, {
+      version: app.version,
+      boot,
+      news: () => ({
         servers: [...servers.values()].map(({ name, upstream }) => {
           const problem = upstream.problem();
           return problem === undefined ? { name, ready: true } : { name, ready: false, problem };
         }),
-      },
-    });
-  const timers = [setInterval(announce, presenceMs), setInterval(() => doors.sweep(), sweepMs)];
-  app.use({ close: async () => timers.forEach(clearInterval) }, "timers");
+      }),
+    }),
+    "presence",
+  );
+  const sweep = setInterval(() => doors.sweep(), sweepMs);
+  app.use({ close: async () => clearInterval(sweep) }, "sweep");
   void leases.keepAlive({
     signal: app.signal,
     failed: (err) => app.log.warn({ err }, "the broker was not told which sessions live"),
@@ -154,5 +152,4 @@ await runApp("connector", async (app) => {
 
   app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
   app.health.check("edges", () => (doors.size > 0 ? "ok" : { problem: "no edge has opened a tunnel" }));
-  announce();
 });

@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { connectBus, openBucket, openRoad, publish, subscribe } from "@sallyport/bus";
+import { announce, connectBus, openBucket, openRoad, publish, subscribe } from "@sallyport/bus";
 import { exchangeRoad, presence, revocations, telemetryExport } from "@sallyport/contracts";
 import {
   jwksFromFile,
@@ -11,7 +11,7 @@ import {
 import { BootError, runApp, startTelemetry } from "@sallyport/runtime";
 import { edgeConfig } from "./src/config.ts";
 import { openEnrolments } from "./src/enrolments.ts";
-import { handleCall } from "./src/handle-call.ts";
+import { type CallDeps, handleCall } from "./src/handle-call.ts";
 import { listen } from "./src/http/listen.ts";
 import { resourceOf } from "./src/http/metadata.ts";
 import { authenticator } from "./src/token/authenticate.ts";
@@ -113,6 +113,15 @@ await runApp("edge", async (app) => {
   );
 
   const origin = new URL(config.publicUrl);
+  const deps: CallDeps = {
+    addressing: {
+      hosts: new Set([origin.host]),
+      origins: new Set([origin.origin, ...config.allowedOrigins]),
+    },
+    authenticate,
+    tunnels,
+    limits: config.limits,
+  };
   const server = app.use(
     await listen({
       ...config.listen,
@@ -120,21 +129,17 @@ await runApp("edge", async (app) => {
       publicUrl: config.publicUrl,
       issuer: tokens.issuer,
       limits: config.limits,
-      call: (call) =>
-        handleCall(
-          {
-            addressing: {
-              hosts: new Set([origin.host]),
-              origins: new Set([origin.origin, ...config.allowedOrigins]),
-            },
-            authenticate,
-            tunnels,
-            limits: config.limits,
-          },
-          call,
-        ),
+      call: (call) => handleCall(deps, call),
     }),
     "http",
+  );
+  app.use(
+    announce(bus, {
+      version: app.version,
+      news: () =>
+        tunnels.connected().length > 0 ? {} : { problems: ["no enrolled connector is connected"] },
+    }),
+    "presence",
   );
   app.log.info({ port: server.port, url: config.publicUrl }, "agents can call");
 });

@@ -4,6 +4,7 @@
  *
  * `src/exchange/` is the multiplexer of the tunnel: many exchanges with flow control over one sealed session.
  */
+export { announce } from "./src/announce.ts";
 export { append } from "./src/append.ts";
 export { type Bucket, type Entry, openBucket } from "./src/bucket.ts";
 export { type Bus, type BusLog, type BusOptions, connectBus, inboxPrefix } from "./src/connect.ts";
