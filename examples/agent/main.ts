@@ -36,7 +36,7 @@ else {
   try {
     process.exitCode = (await main()) ? 0 : 1;
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    console.error(reasonOf(error));
     process.exitCode = 1;
   }
 }
@@ -44,12 +44,16 @@ else {
 async function main(): Promise<boolean> {
   const { endpoint, auth } = connection();
   const { model, description } = chooseModel();
-  const task = positionals.join(" ") || "Which orders are open? Refund the largest of them.";
+  const task = positionals.join(" ") || "Which orders are open? Then refund the largest order of all.";
   const client = new Client(
     { name: "example-agent", version: "1" },
     { versionNegotiation: { mode: "auto" } },
   );
-  await client.connect(new StreamableHTTPClientTransport(endpoint, { authProvider: auth }));
+  await client.connect(new StreamableHTTPClientTransport(endpoint, { authProvider: auth })).catch((cause) => {
+    throw new Error(`cannot connect to ${endpoint.href}: ${reasonOf(cause)}. Is "npx pnpm@12 dev" running?`, {
+      cause,
+    });
+  });
   try {
     const tools = await toolsOf(client);
     showLine("endpoint", endpoint.href);
@@ -76,6 +80,10 @@ function connection(): Connection {
   if (endpoint !== undefined && tokenFile !== undefined) return withTokenFile(endpoint, tokenFile);
   if (endpoint === undefined && tokenFile === undefined) return withLocalStack(stack, server);
   throw new Error("--endpoint and --token-file go together");
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function positiveNumber(text: string): number {

@@ -7,13 +7,13 @@ type Step = (results: readonly ToolResultBlockParam[]) => ContentBlock[];
 export function scriptedModel(): Model {
   const refund = { id: "" };
   const steps: readonly Step[] = [
-    () => [
-      text("I look up the orders that are paid and not shipped."),
-      use("list_orders", { status: "paid" }),
-    ],
+    () => [text("I look at the orders."), use("list_orders", {})],
     (results) => {
-      refund.id = largestOrder(results);
-      return [text(`The largest is ${refund.id}. I refund it.`), use("refund_order", refund)];
+      const orders = ordersIn(results);
+      const open = orders.filter(({ status }) => status === "paid").map(({ id }) => id);
+      refund.id = orders.toSorted((a, b) => b.total - a.total)[0]?.id ?? "A-1008";
+      const said = `Open: ${open.join(", ") || "none that I can see"}. The largest is ${refund.id}: I refund it.`;
+      return [text(said), use("refund_order", refund)];
     },
     ([result]) => [
       text(
@@ -40,12 +40,15 @@ function resultsIn(messages: readonly MessageParam[]): ToolResultBlockParam[] {
   return typeof content === "string" ? [] : content.filter((block) => block.type === "tool_result");
 }
 
-function largestOrder(results: readonly ToolResultBlockParam[]): string {
-  const [listed] = results;
-  if (listed === undefined || listed.is_error) return "A-1010";
-  const { orders } = JSON.parse(textOf(listed)) as { orders: { id: string; total: number }[] };
-  const [largest] = orders.toSorted((a, b) => b.total - a.total);
-  return largest?.id ?? "A-1010";
+interface Order {
+  readonly id: string;
+  readonly status: string;
+  readonly total: number;
+}
+
+function ordersIn([listed]: readonly ToolResultBlockParam[]): readonly Order[] {
+  if (listed === undefined || listed.is_error) return [];
+  return (JSON.parse(textOf(listed)) as { orders: readonly Order[] }).orders;
 }
 
 function textOf({ content = "" }: ToolResultBlockParam): string {

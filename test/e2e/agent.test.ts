@@ -60,8 +60,9 @@ describe("the example agent", () => {
     const { code, output } = await runAgent(["--stack", join(stack.dir, "cli.yaml")]);
     expect(output).toContain("scripted model: set ANTHROPIC_API_KEY for a real one");
     expect(output).toContain("list_orders, get_order, refund_order");
-    expect(output).toMatch(/^result .*Radia Perlman/m);
-    expect(output).toMatch(/^call +refund_order \{"id":"A-1010"\}$/m);
+    expect(output).toMatch(/^result .*Ada Lovelace/m);
+    expect(output).toMatch(/^agent +Open: A-1004, A-1006, A-1010, A-1012\./m);
+    expect(output).toMatch(/^call +refund_order \{"id":"A-1008"\}$/m);
     expect(output).toMatch(/^refused .*"no-large-refunds": refunds above 100\.00 need a person/m);
     expect(output).not.toContain(secret);
     expect(code).toBe(0);
@@ -115,8 +116,12 @@ describe("the example agent", () => {
   it("says what to do where there is no local stack, and does not start half connected", async () => {
     const missing = await runAgent(["--stack", join(folder, "none.yaml")]);
     expect(missing.output).toContain("npx pnpm@12 dev");
+    const tokenFile = join(folder, "old-token");
+    await writeFile(tokenFile, "no-token", { mode: 0o600 });
+    const refused = await runAgent(["--endpoint", stack.endpoint("orders"), "--token-file", tokenFile]);
+    expect(refused.output).toContain(`cannot connect to ${stack.endpoint("orders")}`);
     const half = await runAgent(["--endpoint", stack.endpoint("orders")]);
     expect(half.output).toContain("--endpoint and --token-file go together");
-    expect([missing.code, half.code]).toEqual([1, 1]);
+    expect([missing, refused, half].map(({ code }) => code)).toEqual([1, 1, 1]);
   });
 });
