@@ -238,7 +238,7 @@ describe("messages of the server that belong to no request", () => {
       ),
     );
     const session = await begin(upstream);
-    await answered(upstream, call(1, "pid"), { session });
+    // No request is open meanwhile: they would go onto its stream.
     const { reply } = ask(upstream, undefined, { method: "GET", session });
     await eventually("both", () => reply.messages.length === 2);
     expect(reply.messages).toMatchObject([{ params: { n: 1 } }, { params: { n: 2 } }]);
