@@ -21,17 +21,16 @@ export default {
       ignoreDependencies: ["@sallyport/example-issuer", "@sallyport/example-servers"],
     },
     "examples/*": { entry: ["main.ts"] },
+    "examples/agent": {},
     "examples/servers": {
       entry: ["*/{main,stdio}.ts"],
       // Started by the demo as the MCP server that it is.
       ignoreDependencies: ["@bytebase/dbhub"],
     },
     test: {
-      entry: ["bench/**/*-main.ts"],
+      entry: ["{bench,chaos}/**/*-{main,server}.ts"],
       // Two versions of the official suite, started as the commands that they are.
       ignoreDependencies: ["@modelcontextprotocol/conformance", "conformance-next"],
     },
   },
-  // It has no code yet.
-  ignoreWorkspaces: ["examples/agent"],
 } satisfies KnipConfig;
