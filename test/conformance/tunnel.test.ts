@@ -72,7 +72,7 @@ describe.each([
 
 /**
  * Over stdio a server has no HTTP of its own, and the bridge offers less than it may: streams that cannot be resumed, and
- * no check of `Mcp-Param-*` against a tool's schema. No revision demands either.
+ * no check of `Mcp-Param-*` against a tool's schema. The suite scores neither.
  */
 describe.each([
   { name: "everything-v1", suite: SUITE_2025_11_25_SCHEMA, demanded: 30 },
