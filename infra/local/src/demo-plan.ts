@@ -29,7 +29,7 @@ permit(principal, action == Action::"tools/call", resource in Server::"orders");
 @id("small-refunds-only")
 @reason("only orders below 10.00 are refunded without a person")
 forbid(principal, action == Action::"tools/call", resource == Tool::"orders/refund_order")
-unless { context.arguments has id && ["A-1002", "A-1011"].contains(context.arguments.id) };
+unless { context.arguments has id && ["A-1002", "A-1007", "A-1011"].contains(context.arguments.id) };
 
 @id("tickets-are-read")
 permit(principal, action == Action::"tools/call", resource in Server::"tickets");
