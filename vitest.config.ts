@@ -16,7 +16,8 @@ export default defineConfig({
           name: "unit",
           include: ["{apps,packages,infra,test,examples}/**/*.test.ts"],
           exclude: ["**/node_modules/**", stacks],
-          sequence: { groupOrder: 0 },
+          maxWorkers: "100%",
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -25,7 +26,7 @@ export default defineConfig({
           name: "stack",
           include: [stacks],
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
