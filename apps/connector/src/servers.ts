@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
+  EgressError,
   openUpstream,
   type Placement,
   parseTarget,
@@ -7,6 +8,7 @@ import {
   systemResolver,
   type UpstreamLimits,
 } from "@sallyport/egress";
+import { BootError } from "@sallyport/runtime";
 import type { ServerConfig } from "./config.ts";
 import type { Leases } from "./credentials/leases.ts";
 import { httpUpstream } from "./upstream/http.ts";
@@ -50,7 +52,7 @@ export async function openServers(
 }
 
 function openHttp(name: string, config: Extract<ServerConfig, { url: string }>): Upstream {
-  const target = parseTarget(config.url);
+  const target = targetOf(name, config.url);
   const placement = config.credential?.place as RequestPlacement | undefined;
   const pool = openUpstream(target, {
     // A socket that carried one credential never carries another, nor another server's calls.
@@ -66,4 +68,14 @@ function openHttp(name: string, config: Extract<ServerConfig, { url: string }>):
     pool,
     headersTimeoutMs,
   });
+}
+
+/** A route that may never be dialled is a mistake to be mended, not a server that is away: the boot stops and says so. */
+function targetOf(name: string, url: string) {
+  try {
+    return parseTarget(url);
+  } catch (error) {
+    if (!(error instanceof EgressError)) throw error;
+    throw new BootError(error.reason, { setting: `servers.${name}.url`, cause: error });
+  }
 }
