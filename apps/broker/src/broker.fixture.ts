@@ -36,14 +36,14 @@ import { openFixtureVault, quiet, startVaultFixture, type VaultFixture } from ".
 
 export const tenant = "acme";
 /** Vault's leases live 4 s here, and everything that keeps them is quicker in proportion. */
-export const shortTimes: LeaseTimes = {
+const shortTimes: LeaseTimes = {
   livenessSeconds: 2,
   vaultTtlSeconds: 4,
   renewAfterSeconds: 1,
   sweepEveryMs: 200,
 };
 
-export const credentials: Record<string, CredentialSpec> = {
+const credentials: Record<string, CredentialSpec> = {
   "crm-token": { kind: "kv", mount: "secret", path: "apps/crm", field: "token", refresh: 300_000 },
   "orders-db": { kind: "database", mount: "database", role: "orders" },
   "slow-db": { kind: "database", mount: "database", role: "forgetful" },

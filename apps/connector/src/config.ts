@@ -81,4 +81,3 @@ export const connectorConfig = appConfig({
   }),
   limits: z.strictObject({ broker: duration({ min: "100ms", max: "30s" }).default(5_000) }).prefault({}),
 });
-export type ConnectorConfig = z.output<typeof connectorConfig>;

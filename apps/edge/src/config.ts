@@ -56,7 +56,6 @@ export const edgeConfig = appConfig({
     })
     .prefault({}),
 });
-export type EdgeConfig = z.output<typeof edgeConfig>;
 
 /** An enrolled connector: the key that sessions are sealed to, and the servers that it may answer for. */
 export const Enrolment = z.strictObject({

@@ -52,6 +52,10 @@ export async function openBucket<S extends z.ZodType>(
           cause: error,
         });
       }
+      if (/maximum (bytes|messages) exceeded/i.test(String(error))) {
+        const message = `${contract.name} is full and takes nothing more: let the provisioner grow it`;
+        throw new ServiceError("exhausted", message, { cause: error });
+      }
       throw natsFailure(error, `bucket ${contract.name}`);
     }
   };
@@ -102,8 +106,16 @@ export async function openBucket<S extends z.ZodType>(
       for await (const key of await guarded(kv.keys())) keys.push(key);
       for (const key of keys) {
         const entry = await guarded(kv.get(key));
-        const value = entry === null ? undefined : read(entry);
-        if (value !== undefined) found.push(value);
+        try {
+          const value = entry === null ? undefined : read(entry);
+          if (value !== undefined) found.push(value);
+        } catch (error) {
+          // Anybody who may ask JetStream something can have its answer stored at a free key.
+          bus.log.warn(
+            { bucket: contract.name, key, problem: String(error) },
+            "a bucket's entry does not fit its contract",
+          );
+        }
       }
       return found;
     },

@@ -155,7 +155,7 @@ describe("reading a log", () => {
 async function newBucket() {
   made += 1;
   const name = `bucket${made}`;
-  const raw = await new Kvm(bus.nats).create(name);
+  const raw = await new Kvm(bus.nats).create(name, { markerTTL: 60_000 });
   const contract = bucket({
     name,
     value: z.object({ n: z.number() }),

@@ -8,7 +8,7 @@ import { vaultClient } from "./client.ts";
 import { connectVault, type Vault, type VaultTimes } from "./connection.ts";
 import { appRoleLogin } from "./login.ts";
 
-export const policy = `
+const policy = `
 path "secret/data/apps/*" { capabilities = ["read"] }
 path "database/creds/*" { capabilities = ["read"] }
 path "sys/leases/renew" { capabilities = ["update"] }

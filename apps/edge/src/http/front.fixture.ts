@@ -10,7 +10,7 @@ import { authenticator } from "../token/authenticate.ts";
 import { type ListenOptions, listen } from "./listen.ts";
 import { resourceOf } from "./metadata.ts";
 
-export const publicUrl = "https://edge.test";
+const publicUrl = "https://edge.test";
 const closing: (() => Promise<void>)[] = [];
 
 /** For `afterEach`. */

@@ -7,7 +7,7 @@ export function resourceOf(publicUrl: string, server: string): string {
   return `${publicUrl}/mcp/${server}`;
 }
 
-export function scopeOf(server: string): string {
+function scopeOf(server: string): string {
   return `mcp:${server}`;
 }
 

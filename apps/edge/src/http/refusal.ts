@@ -1,4 +1,4 @@
-import { ServiceError } from "@sallyport/contracts";
+import type { ServiceError } from "@sallyport/contracts";
 import {
   type Answer,
   type FailureSource,
@@ -65,11 +65,4 @@ export function failure(
 export function firstRequestId(messages: readonly Message[]): RequestId | undefined {
   for (const message of messages) if (message.kind === "request") return message.id;
   return undefined;
-}
-
-export function asRefusal(thrown: unknown): Refusal {
-  if (thrown instanceof Refusal) return thrown;
-  if (thrown instanceof ServiceError)
-    return new Refusal(failure(thrown, { messages: [], sent: false, source: "edge" }));
-  throw thrown;
 }

@@ -22,7 +22,7 @@ export const FrameType = {
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-export const END = 1;
+const END = 1;
 
 export interface Frame {
   type: FrameType;

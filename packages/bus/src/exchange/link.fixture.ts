@@ -5,7 +5,7 @@ import type { Incoming } from "./incoming.ts";
 import { type Cipher, Link, type LinkOptions } from "./link.ts";
 
 /** An AEAD that opens records in strict order, as a seal session does: a bus test needs no handshake. */
-export function cipherPair(): [Cipher, Cipher] {
+function cipherPair(): [Cipher, Cipher] {
   const keys = [randomBytes(32), randomBytes(32)] as const;
   const cipher = (sends: Buffer, receives: Buffer): Cipher => {
     let sent = 0;
