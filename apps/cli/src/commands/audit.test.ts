@@ -3,14 +3,13 @@ import { type AuditFields, type AuditRecord, recorder } from "@sallyport/audit";
 import { append, type Bus } from "@sallyport/bus";
 import { auditLog } from "@sallyport/contracts";
 import { leakCheck } from "@sallyport/testkit";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Relay, sallyport, startRelay } from "../stack.fixture.ts";
 
 afterAll(leakCheck);
 
 let relay: Relay;
 let config: string;
-let connector: Bus;
 const trace = "a".repeat(32);
 
 const ago = (ms: number) => recorder({ zone: "connector", instance: "c1", now: () => Date.now() - ms });
@@ -44,7 +43,12 @@ async function write(bus: Bus, ...records: (AuditRecord | object)[]): Promise<vo
 beforeAll(async () => {
   relay = await startRelay();
   config = relay.config();
-  connector = await relay.bus({ zone: "connector", instance: "c1" });
+  await writePast(relay);
+});
+afterAll(() => relay.stop());
+
+async function writePast(relay: Relay): Promise<Bus> {
+  const connector = await relay.bus({ zone: "connector", instance: "c1" });
   await write(connector, ago(2 * 86_400_000)(decision({ target: "old" })));
   await write(
     connector,
@@ -55,8 +59,8 @@ beforeAll(async () => {
   );
   const other = await relay.bus({ zone: "connector", instance: "c2" });
   await write(other, ago(700)(decision({ target: "framed" })));
-});
-afterAll(() => relay.stop());
+  return connector;
+}
 
 const find = (...args: string[]) => sallyport(["audit", "find", ...args, "--config", config]);
 const targets = (out: string) =>
@@ -124,7 +128,11 @@ test.each([
 
 test("tail shows the past it was asked for and what comes, with strange records visible and harmless", async () => {
   let wrote = false;
-  const { code, out } = await sallyport(["audit", "tail", "--since", "1h", "--config", config], {
+  // A log of its own: what is written here would be found by the others.
+  const own = await startRelay();
+  onTestFinished(() => own.stop());
+  const connector = await writePast(own);
+  const { code, out } = await sallyport(["audit", "tail", "--since", "1h", "--config", own.config()], {
     watch: ({ out, kill }) => {
       if (out.includes("late")) kill("SIGTERM");
       if (wrote || !out.includes("framed")) return;
