@@ -64,7 +64,16 @@ export async function startChaos(): Promise<Chaos> {
       return true;
     },
   });
-  const stack = await startTunnel({ routes: { ledger: { url, secret: "ledger-key-123" } } });
+  const remove = async () => {
+    await upstream.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const stack = await startTunnel({ routes: { ledger: { url, secret: "ledger-key-123" } } }).catch(
+    async (error: unknown) => {
+      await remove();
+      throw error;
+    },
+  );
   const token = await stack.token("ledger");
   const to = { server: "ledger", token };
   const call: Chaos["call"] = (post) => ask(stack, to, post);
@@ -115,8 +124,7 @@ export async function startChaos(): Promise<Chaos> {
     },
     stop: async () => {
       await stack.stop();
-      await upstream.stop();
-      await rm(folder, { recursive: true, force: true });
+      await remove();
     },
   };
 }
