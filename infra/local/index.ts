@@ -2,5 +2,6 @@
  * The whole of Sallyport on one machine, as `pnpm dev` and the end-to-end tests run it: real servers, and every zone as
  * a process of its own with its own NATS user, keys and configuration file.
  */
+export { type DemoParts, demoPlan } from "./src/demo-plan.ts";
 export { demoClient, type Stack, type StackPlan, startStack } from "./src/stack.ts";
 export type { ZoneProcess } from "./src/zone-process.ts";

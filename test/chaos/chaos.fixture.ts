@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stack } from "@sallyport/infra-local";
+import { provisionVault } from "@sallyport/infra-vault";
 import { freePort, type Server, startServer, until } from "@sallyport/testkit";
-import { provisionVault } from "../../infra/vault/index.ts";
 import { ask, type Post, type Reply, send, toolCall } from "../e2e/call.fixture.ts";
 import { startTunnel } from "../e2e/tunnel.fixture.ts";
 

@@ -1,10 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Stack, startStack } from "@sallyport/infra-local";
+import { demoPlan, type Stack, startStack } from "@sallyport/infra-local";
 import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { demoPlan } from "../../infra/local/src/demo-plan.ts";
 import { ask, requestOn, textOf, toolCall } from "../e2e/call.fixture.ts";
 import { restartBroker } from "./chaos.fixture.ts";
 

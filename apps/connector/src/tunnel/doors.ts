@@ -78,6 +78,7 @@ export class Doors {
 
   close(): void {
     for (const { link } of this.#all()) {
+      link.control({ type: "closing" });
       link.flush();
       link.close(new ServiceError("unavailable", "the connector is shutting down; try again"));
     }
@@ -130,6 +131,10 @@ export class Doors {
       return;
     }
     const { data } = parsed;
+    if (data.type === "closing") {
+      door.link.close(new ServiceError("unavailable", "the edge is shutting down"));
+      return;
+    }
     if (data.type === "drop") {
       door.grants.drop(data.handle, new ServiceError("unauthenticated", "the grant has ended"));
       return;

@@ -61,6 +61,13 @@ export class Tunnel {
     });
   }
 
+  /** This edge stops: the connector is told, so that it ends its upstream requests at once. */
+  close(): void {
+    this.#open?.link.control({ type: "closing" });
+    this.#open?.link.flush();
+    this.end("this edge is shutting down; try again");
+  }
+
   /** Ends the session; the next sign of life starts a new one. */
   end(reason: string): void {
     this.#open?.link.close(new ServiceError("unavailable", reason));
@@ -137,6 +144,10 @@ export class Tunnel {
       return;
     }
     const { data } = parsed;
+    if (data.type === "closing") {
+      this.end("the connector is shutting down; try again");
+      return;
+    }
     const refusal = data.type === "refused" ? new ServiceError(data.code, data.message) : undefined;
     this.#open?.grants.answered(data.handle, refusal);
   }

@@ -106,7 +106,7 @@ export class Tunnels {
   }
 
   close(): void {
-    for (const { tunnel } of this.#known.values()) tunnel.end("this edge is shutting down; try again");
+    for (const { tunnel } of this.#known.values()) tunnel.close();
   }
 
   #offering(server: string): OpenTunnel[] {

@@ -21,6 +21,8 @@ export interface Incoming {
 interface IncomingLink {
   send(one: Frame): void;
   ended(): void;
+  /** So many more bytes of requests are held here (or fewer). False when that is too much over all exchanges. */
+  holds(bytes: number): boolean;
   ready(exchange: Incoming): void;
   limits: LinkLimits;
 }
@@ -55,6 +57,10 @@ export class IncomingExchange {
   body(chunk: Uint8Array, end: boolean): void {
     if (this.#over || this.#complete) return;
     this.#bodyBytes += chunk.length;
+    if (!this.#link.holds(chunk.length)) {
+      this.fail(new ServiceError("exhausted", "too many large requests at this connector; try again"));
+      return;
+    }
     if (this.#bodyBytes > this.#link.limits.maxRequestBytes) {
       this.fail(
         new ServiceError("invalid", `the request's body is over ${this.#link.limits.maxRequestBytes} bytes`),
@@ -158,6 +164,7 @@ export class IncomingExchange {
     this.#over = true;
     this.#waiting = [];
     this.#body = [];
+    this.#link.holds(-this.#bodyBytes);
     this.#link.ended();
   }
 }

@@ -6,6 +6,8 @@ export interface LinkLimits {
   windowBytes: number;
   /** A request's body, which the server collects whole: policy reads it before anything is done. */
   maxRequestBytes: number;
+  /** The bodies of all requests in progress together: many small ones, or some large ones. */
+  maxHeldRequestBytes: number;
   maxHeadBytes: number;
   maxControlBytes: number;
   maxChunkBytes: number;
@@ -21,6 +23,7 @@ export const defaultLimits: LinkLimits = {
   maxExchanges: 20_000,
   windowBytes: 512 * 1024,
   maxRequestBytes: 1024 * 1024,
+  maxHeldRequestBytes: 128 * 1024 * 1024,
   maxHeadBytes: 64 * 1024,
   maxControlBytes: 64 * 1024,
   maxChunkBytes: 64 * 1024,

@@ -193,6 +193,20 @@ describe("bounds of a link", () => {
     expect(fits.told.events).toEqual([]);
   });
 
+  it("refuse what is too much over all requests in progress, and take more once some have ended", async () => {
+    const { caller, requests } = pair({ limits: { maxHeldRequestBytes: 250_000 } });
+    const first = call(caller, { body: Buffer.alloc(200_000) });
+    const second = call(caller, { body: Buffer.alloc(100_000) });
+    await second.told.over;
+    expect(second.told.error?.code).toBe("exhausted");
+    requests[0]?.reply({});
+    requests[0]?.end();
+    await first.told.over;
+    const third = call(caller, { body: Buffer.alloc(200_000) });
+    await expect.poll(() => requests.length).toBe(2);
+    expect(third.told.events).toEqual([]);
+  });
+
   it("refuse a head that the peer would have to cut the link for, and the link lives on", async () => {
     const { caller, requests } = pair({ serve: echo });
     const large = { name: "x".repeat(64 * 1024) };

@@ -43,12 +43,15 @@ export class Link {
   #nextExchange = 1;
   #lastSent: number;
   #lastHeard: number;
+  #lastBeat: number;
+  /** Bytes of requests that are held, over all exchanges in progress. */
+  #requestBytes = 0;
   #error: ServiceError | undefined;
 
   constructor(options: LinkOptions) {
     this.#options = options;
     this.limits = { ...defaultLimits, ...options.limits };
-    this.#lastSent = this.#lastHeard = performance.now();
+    this.#lastSent = this.#lastHeard = this.#lastBeat = performance.now();
     this.#heartbeat = setInterval(() => this.#beat(), this.limits.heartbeatMs / 2);
   }
 
@@ -212,6 +215,10 @@ export class Link {
     const exchange = new IncomingExchange(one.exchange, head, {
       send: (reply) => this.#enqueue(reply),
       ended: () => this.#incoming.delete(one.exchange),
+      holds: (bytes) => {
+        this.#requestBytes += bytes;
+        return this.#requestBytes <= this.limits.maxHeldRequestBytes;
+      },
       ready: opened,
       limits: this.limits,
     });
@@ -226,6 +233,10 @@ export class Link {
 
   #beat(): void {
     const now = performance.now();
+    const deafFor = now - this.#lastBeat - this.limits.heartbeatMs / 2;
+    this.#lastBeat = now;
+    // A process that was busy with itself has not listened: that time is no silence of the peer's.
+    if (deafFor > this.limits.heartbeatMs / 2) this.#lastHeard += deafFor;
     if (now - this.#lastHeard > this.limits.deadAfterMs) {
       this.close(
         new ServiceError("unavailable", "the other end of the tunnel has stopped answering; try again"),

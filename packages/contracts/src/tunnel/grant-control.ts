@@ -4,6 +4,9 @@ import { errorCodes } from "../shape/errors.ts";
 /** A number that names a grant on one link, so that a call needs no signature. */
 const Handle = z.number().int().positive();
 
+/** This end stops in order: calls in progress end now, not when silence is noticed. */
+const Closing = z.object({ type: z.literal("closing") });
+
 /** Control messages of a link, edge → connector. */
 export const EdgeControl = z.discriminatedUnion("type", [
   /** Opens a grant, or renews it under the same handle. The agent's token ends at the connector. */
@@ -15,6 +18,7 @@ export const EdgeControl = z.discriminatedUnion("type", [
   }),
   /** The edge has no more use for a grant, or it was revoked: its streams end. */
   z.object({ type: z.literal("drop"), handle: Handle }),
+  Closing,
 ]);
 export type EdgeControl = z.infer<typeof EdgeControl>;
 
@@ -27,5 +31,6 @@ export const ConnectorControl = z.discriminatedUnion("type", [
     code: z.enum(errorCodes),
     message: z.string().max(500),
   }),
+  Closing,
 ]);
 export type ConnectorControl = z.infer<typeof ConnectorControl>;
