@@ -45,6 +45,7 @@ export async function benchTunnel(options: TunnelBenchOptions, say: (line: strin
         report(say, { size, concurrency, figures });
       }
     }
+    await firstEvents(say, roads);
     const sallyport = roads.find((road) => road.name === "Sallyport");
     if (sallyport) {
       say("\nwhere the time of one call goes, every span kept");
@@ -115,17 +116,21 @@ function report(
   }
 }
 
-async function streams(
-  say: (line: string) => void,
-  of: { roads: readonly Road[]; count: number },
-): Promise<void> {
+/** After the load: what is compared is the road, not how warm a process is. */
+async function firstEvents(say: (line: string) => void, roads: readonly Road[]): Promise<void> {
   say("\nfirst event of a stream");
-  for (const road of of.roads) {
+  for (const road of roads) {
     const target = await road.target();
     const times: number[] = [];
     for (let at = 0; at < 50; at += 1) times.push(await firstEvent(target));
     say(`  ${road.name.padEnd(11)} p50 ${us(median(times))}`);
   }
+}
+
+async function streams(
+  say: (line: string) => void,
+  of: { roads: readonly Road[]; count: number },
+): Promise<void> {
   say(`\n${of.count} idle streams`);
   for (const road of of.roads.filter((one) => Object.keys(one.processes).length > 0)) {
     const target = await road.target();

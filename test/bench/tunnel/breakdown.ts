@@ -68,10 +68,12 @@ function partsOf(spans: readonly Span[]): [string, number][] {
   return [
     ["the whole call at the edge, of which", whole],
     ["  edge, sealing, and the relay both ways", whole - inside],
-    ["  gate: session, before the policy", us(gate.start, policy.start)],
     ["  gate: policy", us(policy.start, policy.end)],
     ["  gate: record, until it is acknowledged", us(audit.start, audit.end)],
-    ["  gate: between record and upstream", us(audit.end, upstream.start)],
     ["  upstream, until its answer is scrubbed and handed on", us(upstream.start, upstream.end)],
+    [
+      "  gate: all else",
+      inside - [policy, audit, upstream].reduce((sum, one) => sum + us(one.start, one.end), 0),
+    ],
   ];
 }

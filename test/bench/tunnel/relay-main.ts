@@ -1,5 +1,4 @@
 import { createServer } from "node:http";
-import { Writable } from "node:stream";
 import { connect, headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { Pool } from "undici";
 
@@ -25,7 +24,7 @@ function edge(bus: NatsConnection): void {
             response.writeHead(200, { "content-type": message.headers?.get("type") ?? "application/json" });
           first = false;
           if (message.data.length > 0) response.write(message.data);
-          if (message.headers?.get("end") === undefined) return;
+          if (!message.headers?.has("end")) return;
           subscription.unsubscribe();
           response.end();
         },
@@ -55,26 +54,22 @@ async function connector(bus: NatsConnection): Promise<void> {
         headers: { "content-type": "application/json" },
         body: body.length > 0 ? Buffer.from(body) : null,
       };
-      pool
-        .stream(request, ({ headers: given }) => {
-          const send = (data: Uint8Array, end: boolean) => {
-            const head = headers();
-            head.set("type", String(given["content-type"]));
-            if (end) head.set("end", "1");
-            bus.publish(message.reply ?? "", data, { headers: head });
-          };
-          return new Writable({
-            write: (chunk: Buffer, _encoding: string, done: () => void) => {
-              send(chunk, false);
-              done();
-            },
-            final: (done: () => void) => {
-              send(new Uint8Array(0), true);
-              done();
-            },
-          });
-        })
-        .catch(() => undefined);
+      let type = "";
+      const send = (data: Uint8Array, end: boolean) => {
+        const head = headers();
+        head.set("type", type);
+        if (end) head.set("end", "1");
+        bus.publish(message.reply ?? "", data, { headers: head });
+      };
+      pool.dispatch(request, {
+        onRequestStart: () => undefined,
+        onResponseStart: (_controller, _status, given) => {
+          type = String(given["content-type"]);
+        },
+        onResponseData: (_controller, chunk) => send(chunk, false),
+        onResponseEnd: () => send(new Uint8Array(0), true),
+        onResponseError: () => undefined,
+      });
     },
   });
   await bus.flush();
