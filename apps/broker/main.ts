@@ -11,11 +11,11 @@ import {
 } from "@sallyport/contracts";
 import { verifyGrant } from "@sallyport/grant";
 import { BootError, runApp, startTelemetry } from "@sallyport/runtime";
+import { openEnrolments } from "@sallyport/seal";
 import { claimSessionsHandler } from "./src/claim-sessions.ts";
 import { brokerConfig, loadRules } from "./src/config.ts";
 import { credentialSources } from "./src/credential-sources.ts";
 import { readEdgeKeys } from "./src/edge-keys.ts";
-import { openEnrolments } from "./src/enrolments.ts";
 import { every } from "./src/every.ts";
 import { keepLeases } from "./src/keep-leases.ts";
 import { leaseCredentialHandler } from "./src/lease-credential.ts";

@@ -9,8 +9,8 @@ import {
   tokenVerifier,
 } from "@sallyport/grant";
 import { BootError, runApp, startTelemetry } from "@sallyport/runtime";
+import { openEnrolments } from "@sallyport/seal";
 import { edgeConfig } from "./src/config.ts";
-import { openEnrolments } from "./src/enrolments.ts";
 import { type CallDeps, handleCall } from "./src/handle-call.ts";
 import { listen } from "./src/http/listen.ts";
 import { resourceOf } from "./src/http/metadata.ts";

@@ -5,7 +5,6 @@
 export { AuditError, type AuditErrorCode } from "./src/audit-error.ts";
 export { type AuditFilter, matches, outcomeOf } from "./src/filter.ts";
 export { printRecord } from "./src/print-record.ts";
-export { printable } from "./src/printable.ts";
 export { type OpaqueRecord, parseAuditBatch } from "./src/reader.ts";
 export { type AuditFields, type AuditKind, AuditRecord } from "./src/record.ts";
 export { digest, recorder } from "./src/recorder.ts";

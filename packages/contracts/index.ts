@@ -32,6 +32,7 @@ export {
 export { asServiceError, type ErrorCode, errorCodes, ServiceError } from "./src/shape/errors.ts";
 export { open, redact, type Sensitivity, sensitive, sensitivityOf } from "./src/shape/fields.ts";
 export { CredentialName, InstanceName, ServerName, SessionName } from "./src/shape/names.ts";
+export { printable } from "./src/shape/printable.ts";
 export {
   type Params,
   queueGroup,

@@ -27,7 +27,6 @@ export {
   type RequestId,
   readMessage,
 } from "./src/message.ts";
-export { printable } from "./src/printable.ts";
 export { replaceSseData, type SseEvent, SseSplitter, type SseStep, sseData } from "./src/sse.ts";
 export { type JsonLimits, type JsonProblem, type JsonReading, parseStrict } from "./src/strict-json.ts";
 export { type Subject, subjectOf } from "./src/subject.ts";

@@ -17,6 +17,7 @@
  * Holding a session proves who the peer is. It grants nothing: that is what `@sallyport/grant` is for.
  */
 export { type BoxPurpose, boxInfo, MAX_BOX_PLAINTEXT_BYTES, openBox, sealBox } from "./src/box.ts";
+export { Enrolment, type Enrolments, openEnrolments, readEnrolment } from "./src/enrolments.ts";
 export { SealError, type SealErrorCode } from "./src/error.ts";
 export {
   type Accepted,

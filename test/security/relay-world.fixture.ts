@@ -138,7 +138,6 @@ export async function startWorld(): Promise<World> {
     const tunnels: Tunnels = new Tunnels(
       {
         get: (connector) => enrolments.find((one) => one.connector === connector),
-        all: () => enrolments,
         knows: (asked) => asked === server,
         reload: () => [],
       },

@@ -17,12 +17,11 @@ import {
 } from "@sallyport/contracts";
 import { type GrantFacts, signGrant, verifyGrant } from "@sallyport/grant";
 import { createTrust, issueUser, provisionStreams, serverConfig } from "@sallyport/infra-nats";
-import { generateRecipientKey, openBox, type RecipientKeyPair } from "@sallyport/seal";
+import { generateRecipientKey, openBox, openEnrolments, type RecipientKeyPair } from "@sallyport/seal";
 import { type NatsServer, type Postgres, startNats, startPostgres } from "@sallyport/testkit";
 import { claimSessionsHandler } from "./claim-sessions.ts";
 import type { CredentialSpec } from "./config.ts";
 import { credentialSources } from "./credential-sources.ts";
-import { openEnrolments } from "./enrolments.ts";
 import { keepLeases } from "./keep-leases.ts";
 import { leaseCredentialHandler } from "./lease-credential.ts";
 import { openLedger } from "./lease-ledger.ts";

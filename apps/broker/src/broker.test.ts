@@ -69,7 +69,7 @@ async function inLedger(leaseId: string) {
 }
 const mine = () => recorded.filter((record) => record.session === session);
 async function recordsOfSession(...events: string[]): Promise<Record<string, unknown>[]> {
-  await until(`${events} in the audit log`, () => mine().length >= events.length, { within: 2_000 });
+  await until(`${events} in the audit log`, () => mine().length >= events.length, { within: 10_000 });
   expect(mine().map((record) => record.event)).toEqual(events);
   return mine();
 }

@@ -1,5 +1,4 @@
-import { printable } from "@sallyport/audit";
-import { type ErrorCode, ServiceError } from "@sallyport/contracts";
+import { type ErrorCode, printable, ServiceError } from "@sallyport/contracts";
 import { BootError, ConfigError } from "@sallyport/runtime";
 import { CommanderError } from "commander";
 import { CommandFailure, type ExitReason, exitCodes } from "./command-failure.ts";

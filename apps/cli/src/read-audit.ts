@@ -1,12 +1,6 @@
-import {
-  AuditError,
-  type AuditRecord,
-  type OpaqueRecord,
-  parseAuditBatch,
-  printable,
-} from "@sallyport/audit";
+import { AuditError, type AuditRecord, type OpaqueRecord, parseAuditBatch } from "@sallyport/audit";
 import { type Bus, readLog } from "@sallyport/bus";
-import { auditLog } from "@sallyport/contracts";
+import { auditLog, printable } from "@sallyport/contracts";
 
 export interface Recorded {
   /** Of the message in the log. */

@@ -1,4 +1,4 @@
-import { printable } from "@sallyport/audit";
+import { printable } from "@sallyport/contracts";
 
 export interface Column<Row> {
   title: string;

@@ -1,5 +1,5 @@
-import { printable } from "@sallyport/audit";
 import type { Span } from "@sallyport/contracts";
+import { printable } from "@sallyport/contracts";
 import pc from "picocolors";
 
 export interface WaterfallOptions {

@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { InstanceName, ServerName } from "@sallyport/contracts";
+import { InstanceName } from "@sallyport/contracts";
 import { appConfig, byteSize, duration, filePath, secretFile } from "@sallyport/runtime";
 import { z } from "zod";
 
@@ -56,15 +55,3 @@ export const edgeConfig = appConfig({
     })
     .prefault({}),
 });
-
-/** An enrolled connector: the key that sessions are sealed to, and the servers that it may answer for. */
-export const Enrolment = z.strictObject({
-  connector: InstanceName,
-  publicKey: z.string().max(4096),
-  servers: z.array(ServerName).min(1).max(256),
-});
-export type Enrolment = z.infer<typeof Enrolment>;
-
-export function readEnrolment(path: string): Enrolment {
-  return Enrolment.parse(JSON.parse(readFileSync(path, "utf8")));
-}

@@ -1,5 +1,5 @@
+import { printable } from "@sallyport/contracts";
 import { outcomeOf } from "./filter.ts";
-import { printable } from "./printable.ts";
 import type { OpaqueRecord } from "./reader.ts";
 import type { AuditRecord } from "./record.ts";
 

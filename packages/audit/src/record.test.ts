@@ -1,9 +1,9 @@
+import { printable } from "@sallyport/contracts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { AuditError } from "./audit-error.ts";
 import { matches } from "./filter.ts";
 import { printRecord } from "./print-record.ts";
-import { printable } from "./printable.ts";
 import { parseAuditBatch } from "./reader.ts";
 import { decision, lease, session, upstream } from "./record.fixture.ts";
 import { AuditRecord } from "./record.ts";

@@ -1,5 +1,5 @@
 import { hash, randomUUIDv7 } from "node:crypto";
-import { printable } from "./printable.ts";
+import { printable } from "@sallyport/contracts";
 import { type AuditFields, type AuditRecord, maxText } from "./record.ts";
 
 /**

@@ -1,5 +1,5 @@
+import { printable } from "@sallyport/contracts";
 import type { Refusal, RequestId } from "./message.ts";
-import { printable } from "./printable.ts";
 
 /** An HTTP answer made here rather than by the upstream. */
 export interface Answer {

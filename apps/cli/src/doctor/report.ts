@@ -1,4 +1,4 @@
-import { printable } from "@sallyport/audit";
+import { printable } from "@sallyport/contracts";
 import pc from "picocolors";
 import type { Check } from "./check.ts";
 

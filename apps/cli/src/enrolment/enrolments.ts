@@ -1,20 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { InstanceName, ServerName } from "@sallyport/contracts";
-import { fingerprint, parsePublicKey } from "@sallyport/seal";
+import { type Enrolment, fingerprint, readEnrolment } from "@sallyport/seal";
 import { z } from "zod";
 import { CommandFailure } from "../command-failure.ts";
-
-/** What an edge and a broker believe of a connector: the same file, `{connector}.json`, for both. */
-export const Enrolment = z.strictObject({
-  connector: InstanceName,
-  /** `spk1.…`: sessions and credentials are sealed to it. */
-  publicKey: z.string().max(4096),
-  servers: z.array(ServerName).min(1).max(256),
-});
-export type Enrolment = z.output<typeof Enrolment>;
 
 export type EnrolmentFile = { file: string } & ({ enrolment: Enrolment } | { problem: string });
 
@@ -27,9 +17,7 @@ export function readEnrolments(folder: string): EnrolmentFile[] {
     const file = join(folder, name);
     try {
       if (statSync(file).size > maxFileBytes) throw new Error(`larger than ${maxFileBytes} bytes`);
-      const enrolment = Enrolment.parse(JSON.parse(readFileSync(file, "utf8")));
-      parsePublicKey(enrolment.publicKey);
-      return { file, enrolment };
+      return { file, enrolment: readEnrolment(file) };
     } catch (error) {
       return { file, problem: problemOf(error) };
     }

@@ -2,8 +2,8 @@ import type { KeyObject } from "node:crypto";
 import { Link, type Road } from "@sallyport/bus";
 import { ConnectorControl, encodeRoadMessage, ServiceError } from "@sallyport/contracts";
 import type { Log } from "@sallyport/runtime";
+import type { Enrolment } from "@sallyport/seal";
 import { type Initiation, initiate, type SealSession } from "@sallyport/seal";
-import type { Enrolment } from "../config.ts";
 import { type GrantSigner, Grants } from "./grants.ts";
 
 export interface TunnelDeps {

@@ -1,6 +1,6 @@
 import { decodeRoadMessage, ServiceError } from "@sallyport/contracts";
 import type { TokenFacts } from "@sallyport/grant";
-import type { Enrolments } from "../enrolments.ts";
+import type { Enrolments } from "@sallyport/seal";
 import { type OpenTunnel, Tunnel, type TunnelDeps } from "./tunnel.ts";
 
 /** How long a connector that was not heard of counts as offering its servers. */

@@ -1,10 +1,10 @@
 import { readFileSync, statSync } from "node:fs";
-import { fingerprint, parsePublicKey, SealError } from "@sallyport/seal";
+import { Enrolment, fingerprint, parsePublicKey, SealError } from "@sallyport/seal";
 import type { Command } from "commander";
 import { type CommandContext, command, outJson } from "../../base-command.ts";
 import { CommandFailure } from "../../command-failure.ts";
 import { confirm } from "../../confirm.ts";
-import { decideEnrolment, Enrolment, readEnrolments, writeEnrolment } from "../../enrolment/enrolments.ts";
+import { decideEnrolment, readEnrolments, writeEnrolment } from "../../enrolment/enrolments.ts";
 import { type EnrolmentOptions, enrolmentFolder } from "../../enrolment/folder.ts";
 
 interface Options extends EnrolmentOptions {

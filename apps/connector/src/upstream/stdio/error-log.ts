@@ -1,4 +1,4 @@
-import { printable } from "@sallyport/mcp";
+import { printable } from "@sallyport/contracts";
 import type { Scrubber } from "@sallyport/scrub";
 
 const maxLineLength = 2_000;

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InstanceName, ServerName } from "@sallyport/contracts";
-import { parsePublicKey } from "@sallyport/seal";
 import { z } from "zod";
+import { parsePublicKey } from "./keys.ts";
 
-/** A connector as an operator enrolled it: the key that credentials are sealed to, never one that a request names. */
-const Enrolment = z.strictObject({
+/** A connector as an operator enrolled it: the key that is sealed to, and the servers that it may answer for. */
+export const Enrolment = z.strictObject({
   connector: InstanceName,
   publicKey: z.string().max(4096),
   servers: z.array(ServerName).min(1).max(256),
@@ -14,16 +14,19 @@ export type Enrolment = z.output<typeof Enrolment>;
 
 export interface Enrolments {
   get(connector: string): Enrolment | undefined;
+  /** Whether any enrolled connector may answer for this server. */
+  knows(server: string): boolean;
   /** Reads the folder again if it has changed. Returns what is wrong, file by file; a bad file enrols nobody. */
   reload(): string[];
 }
 
-/** The folder of `*.json` files, one per connector, that the edge has too. Only an operator can write there. */
+/** A folder of `*.json` files, one for each connector, that only an operator can write: edge and broker believe no other. */
 export function openEnrolments(folder: string): Enrolments {
   let known = new Map<string, Enrolment>();
   let seen = "";
   return {
     get: (connector) => known.get(connector),
+    knows: (server) => [...known.values()].some((one) => one.servers.includes(server)),
     reload: () => {
       const files = readdirSync(folder)
         .filter((file) => file.endsWith(".json"))
@@ -32,24 +35,27 @@ export function openEnrolments(folder: string): Enrolments {
       if (state === seen) return [];
       seen = state;
       const next = new Map<string, Enrolment>();
-      const problems = files.flatMap((file) => {
-        const problem = enrol(join(folder, file), next);
-        return problem === undefined ? [] : [`${join(folder, file)}: ${problem}`];
-      });
+      const problems = files.flatMap((file) => enrol(join(folder, file), next));
       known = next;
       return problems;
     },
   };
 }
 
-function enrol(file: string, into: Map<string, Enrolment>): string | undefined {
+/** Reads one enrolment file. Throws for anything that is not one. */
+export function readEnrolment(file: string): Enrolment {
+  const enrolment = Enrolment.parse(JSON.parse(readFileSync(file, "utf8")));
+  parsePublicKey(enrolment.publicKey);
+  return enrolment;
+}
+
+function enrol(file: string, into: Map<string, Enrolment>): string[] {
   try {
-    const enrolment = Enrolment.parse(JSON.parse(readFileSync(file, "utf8")));
-    parsePublicKey(enrolment.publicKey);
-    if (into.has(enrolment.connector)) return `${enrolment.connector} is enrolled twice`;
+    const enrolment = readEnrolment(file);
+    if (into.has(enrolment.connector)) return [`${file}: ${enrolment.connector} is enrolled twice`];
     into.set(enrolment.connector, enrolment);
-    return undefined;
-  } catch (thrown) {
-    return thrown instanceof Error ? thrown.message : String(thrown);
+    return [];
+  } catch (error) {
+    return [`${file}: ${error instanceof Error ? error.message : String(error)}`];
   }
 }
