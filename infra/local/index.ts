@@ -3,5 +3,6 @@
  * a process of its own with its own NATS user, keys and configuration file.
  */
 export { type DemoParts, demoPlan } from "./src/demo-plan.ts";
-export { demoClient, type Stack, type StackPlan, startStack } from "./src/stack.ts";
+export { demoClient, type Stack, startStack } from "./src/stack.ts";
+export type { StackPlan } from "./src/stack-plan.ts";
 export type { ZoneProcess } from "./src/zone-process.ts";

@@ -10,7 +10,7 @@ import {
 } from "@opentelemetry/api";
 import type { ServiceError } from "@sallyport/contracts";
 import { type Message, subjectOf, traceContextOf } from "@sallyport/mcp";
-import type { HttpCall } from "./handle-call.ts";
+import type { HttpCall } from "./http/http-call.ts";
 import type { Caller } from "./tunnel/grants.ts";
 
 const tracer = trace.getTracer("sallyport.edge");

@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { asServiceError, ServerName, ServiceError } from "@sallyport/contracts";
 import { invalid, type Message, readMessage, routingHeaders } from "@sallyport/mcp";
 import { type CallSpan, startCallSpan } from "./call-span.ts";
 import { type Addressing, checkRequest } from "./http/check-request.ts";
+import type { HttpCall } from "./http/http-call.ts";
 import { passingHeaders } from "./http/passing-headers.ts";
 import { failure, firstRequestId, problem, Refusal } from "./http/refusal.ts";
 import { ReplyWriter, send } from "./http/reply-writer.ts";
@@ -14,15 +15,6 @@ export interface CallDeps {
   authenticate(authorization: string | undefined, server: string): Promise<Caller>;
   tunnels: { choose(server: string, connector: string | undefined): OpenTunnel };
   limits: { body: number; answer: number };
-}
-
-/** One request of an agent. `body` is whole and bounded; GET and DELETE have none. */
-export interface HttpCall {
-  server: string;
-  method: "POST" | "GET" | "DELETE";
-  request: IncomingMessage;
-  response: ServerResponse;
-  body: Buffer;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Postgres } from "@sallyport/testkit";
-import type { StackPlan } from "./stack.ts";
+import type { StackPlan } from "./stack-plan.ts";
 
 /** Where the demo's private servers listen: only the connector is told. */
 export interface DemoParts {

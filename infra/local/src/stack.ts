@@ -1,51 +1,19 @@
 import { mkdirSync } from "node:fs";
-import { provisionStreams, serverConfig } from "@sallyport/infra-nats";
-import { provisionVault } from "@sallyport/infra-vault";
 import {
   freePort,
   type Issuer,
   type NatsServer,
   type OpenBao,
   type Postgres,
-  startIssuer,
-  startNats,
-  startOpenBao,
-  startPostgres,
   until,
 } from "@sallyport/testkit";
 import { stringify } from "yaml";
+import { type Starter, startDatabase, startRelay, startTokens, startVault } from "./foundations.ts";
 import { Material } from "./material.ts";
+import { requestToken } from "./request-token.ts";
+import type { StackPlan } from "./stack-plan.ts";
+import { zoneConfigs } from "./zone-configs.ts";
 import { startZone, type ZoneProcess } from "./zone-process.ts";
-
-/** What a stack offers behind its tunnel, in the words of the zones' own configuration. */
-export interface StackPlan {
-  /** State folder: keys, configurations, data and logs. It must be empty or new. */
-  dir: string;
-  /** Port of the edge; picked by the system unless told. */
-  port?: number;
-  /** Port of the OAuth issuer. */
-  issuerPort?: number;
-  /** Whether a PostgreSQL with dynamic users is part of it. */
-  postgres?: { schema: string };
-  /** What Vault's KV engine holds: path below `sallyport/` → fields. */
-  secrets: Record<string, Record<string, string>>;
-  /** Connector configuration of each server, given what else was started. */
-  servers(parts: { postgres: Postgres | undefined }): Record<string, object>;
-  credentials: Record<string, object>;
-  leaseRules: readonly object[];
-  policies: Record<string, string>;
-  connectors?: readonly string[];
-  /** Whether the audit log is on disk before it is acknowledged. */
-  syncAudit?: boolean;
-  sampleRatio?: number;
-  agent?: string;
-  /** More flags for each zone's Node, such as `--cpu-prof`. */
-  nodeArgs?: readonly string[];
-  /** Run what `pnpm build` made, as it ships, instead of the source. */
-  built?: boolean;
-  onExit?(process: string): void;
-  progress?(step: string): void;
-}
 
 /** A whole Sallyport on this machine: real servers, each zone a process with a NATS user of its own. */
 export interface Stack {
@@ -68,9 +36,6 @@ export interface Stack {
 }
 
 export const demoClient = "demo-agent";
-const edge = "edge-1";
-const broker = "broker-1";
-const tenant = "local";
 
 /** Starts everything in order; a failure stops what was started and is thrown. */
 export async function startStack(plan: StackPlan): Promise<Stack> {
@@ -78,210 +43,58 @@ export async function startStack(plan: StackPlan): Promise<Stack> {
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one();
   };
+  const starter: Starter = {
+    say: plan.progress ?? (() => undefined),
+    keep: (one) => {
+      stops.push(() => one.stop());
+      return one;
+    },
+    onExit: (name) => ({ onExit: () => plan.onExit?.(name) }),
+  };
   try {
-    return await start(plan, stops, stop);
+    return { ...(await start(plan, starter)), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function start(
-  plan: StackPlan,
-  stops: (() => Promise<void>)[],
-  stop: () => Promise<void>,
-): Promise<Stack> {
-  const say = plan.progress ?? (() => undefined);
-  const keep = <T extends { stop(): Promise<void> }>(one: T): T => {
-    stops.push(() => one.stop());
-    return one;
-  };
-  const onExit = (name: string) => ({ onExit: () => plan.onExit?.(name) });
+async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "stop">> {
   mkdirSync(plan.dir, { recursive: true, mode: 0o700 });
   const material = await Material.create(plan.dir);
-  const connectors = plan.connectors ?? ["connector-1"];
+  const nats = await startRelay(material, starter, plan.syncAudit ?? true);
+  const postgres = plan.postgres ? await startDatabase(material, starter, plan.postgres) : undefined;
+  const { vault, approle } = await startVault(material, starter, { postgres, secrets: plan.secrets });
 
-  say("nats-server");
-  const jetstream = {
-    dir: material.path("nats/jetstream"),
-    syncAlways: plan.syncAudit ?? true,
-    maxBytes: 1024 ** 3,
-  };
-  const nats = keep(
-    await startNats({
-      dir: material.path("nats"),
-      jetstream: false,
-      config: serverConfig(material.trust, { jetstream }),
-      ...onExit("nats-server"),
-    }),
-  );
-  await provisionStreams({
-    servers: [nats.url],
-    creds: await material.provisionerCreds(),
-    maxBytes: { log: 256 * 1024 ** 2, bucket: 64 * 1024 ** 2 },
-  });
-
-  say("PostgreSQL");
-  const postgres = plan.postgres
-    ? keep(await startPostgres({ dir: material.path("postgres"), ...onExit("postgres") }))
-    : undefined;
-  if (postgres && plan.postgres) await postgres.query(plan.postgres.schema);
-
-  say("OpenBao");
-  const vault = keep(await startOpenBao({ dir: material.path("openbao"), ...onExit("openbao") }));
-  const approle = await provisionVault({
-    address: vault.url,
-    token: vault.rootToken,
-    ...(postgres ? { postgres } : {}),
-    secrets: plan.secrets,
-  });
-
-  say("OAuth issuer");
   const edgePort = plan.port ?? (await freePort());
   const edgeUrl = `http://127.0.0.1:${edgePort}`;
-  const serverConfigs = plan.servers({ postgres });
-  const servers = Object.keys(serverConfigs);
-  const clientSecret = crypto.randomUUID();
-  const clients = [plan.agent ?? demoClient, "other-agent"];
-  const issuer = keep(
-    await startIssuer({
-      dir: material.path("issuer"),
-      ...(plan.issuerPort === undefined ? {} : { port: plan.issuerPort }),
-      config: {
-        resources: servers.map((server) => `${edgeUrl}/mcp/${server}`),
-        clients: clients.map((id) => ({
-          id,
-          secret: clientSecret,
-          scopes: servers.map((server) => `mcp:${server}`),
-        })),
-      },
-      ...onExit("issuer"),
-    }),
-  );
+  const servers = plan.servers({ postgres });
+  const clients = { names: [plan.agent ?? demoClient, "other-agent"], secret: crypto.randomUUID() };
+  const issuer = await startTokens(material, starter, {
+    edgeUrl,
+    servers: Object.keys(servers),
+    clients,
+    port: plan.issuerPort,
+  });
 
-  say("zones");
-  const keys = material.edgeKey(edge);
-  const natsSettings = async (zone: "edge" | "connector" | "broker" | "collector", instance: string) => ({
-    servers: [nats.url],
-    creds: await material.user({ zone, instance }),
+  starter.say("zones");
+  const configs = await zoneConfigs(material, plan, {
+    natsUrl: nats.url,
+    vault: { url: vault.url, roleId: approle.roleId, wrappedSecretId: await approle.wrappedSecretId() },
+    issuerUrl: issuer.url,
+    edgePort,
+    edgeUrl,
+    servers,
   });
-  const tokens = { issuer: issuer.url, jwksUrl: `${issuer.url}/jwks` };
-  const telemetry = { sampleRatio: plan.sampleRatio ?? 1 };
-  const policies = Object.entries(plan.policies).map(([name, text]) =>
-    material.write(`policies/${name}`, text),
-  );
-  const connectorKeys = new Map<string, string>();
-  for (const connector of connectors) {
-    connectorKeys.set(connector, (await material.connectorKey(connector, servers)).privateFile);
-  }
-  const zones = new Map<string, ZoneProcess>();
-  const zone = async (spec: Parameters<typeof startZone>[1]) => {
-    const name = `${spec.zone}-${spec.instance}`;
-    zones.set(
-      name,
-      keep(
-        await startZone(material, {
-          ...spec,
-          ...onExit(name),
-          ...(plan.nodeArgs ? { nodeArgs: plan.nodeArgs } : {}),
-          built: plan.built ?? false,
-        }),
-      ),
-    );
-  };
-
-  await zone({
-    zone: "collector",
-    instance: "collector-1",
-    config: {
-      nats: await natsSettings("collector", "collector-1"),
-      telemetry,
-      store: { file: material.path("telemetry.sqlite") },
-    },
+  const zones = await startZones(material, starter, { plan, configs });
+  const operatorNats = await writeOperatorSettings(material, {
+    natsUrl: nats.url,
+    edgeUrl,
+    issuerUrl: issuer.url,
+    clients,
+    zoneConfigs: [...zones.values()].map((one) => one.configFile),
   });
-  await zone({
-    zone: "broker",
-    instance: broker,
-    config: {
-      tenant,
-      nats: await natsSettings("broker", broker),
-      telemetry,
-      vault: {
-        address: vault.url,
-        auth: {
-          method: "approle",
-          roleId: material.write("vault/role-id", approle.roleId),
-          secretIdWrapped: material.write("vault/secret-id.wrapped", await approle.wrappedSecretId()),
-        },
-      },
-      edges: { [edge]: keys.publicFile },
-      enrolments: material.path("enrolments"),
-      credentials: plan.credentials,
-      rules: material.write("lease-rules.yaml", JSON.stringify({ rules: plan.leaseRules })),
-    },
-  });
-  for (const connector of connectors) {
-    await zone({
-      zone: "connector",
-      instance: connector,
-      config: {
-        tenant,
-        nats: await natsSettings("connector", connector),
-        telemetry,
-        privateKey: connectorKeys.get(connector),
-        edges: { [edge]: keys.publicFile },
-        tokens: { ...tokens, publicUrl: edgeUrl },
-        policies,
-        servers: serverConfigs,
-      },
-    });
-  }
-  await zone({
-    zone: "edge",
-    instance: edge,
-    config: {
-      tenant,
-      nats: await natsSettings("edge", edge),
-      telemetry,
-      listen: { host: "127.0.0.1", port: edgePort },
-      publicUrl: edgeUrl,
-      tokens,
-      signingKey: keys.privateFile,
-      enrolments: material.path("enrolments"),
-    },
-  });
-  const operator = { zone: "operator", instance: "local" } as const;
-  const operatorNats = {
-    servers: [nats.url],
-    creds: await material.user(operator),
-    instance: operator.instance,
-  };
-  material.write(
-    "cli.yaml",
-    stringify({
-      nats: operatorNats,
-      edge: { url: edgeUrl },
-      issuer: {
-        url: issuer.url,
-        clientId: clients[0],
-        clientSecretFile: material.write("issuer-client.secret", clientSecret),
-      },
-      enrolments: material.path("enrolments"),
-      zoneConfigs: [...zones.values()].map((one) => one.configFile),
-    }),
-  );
-  await until(
-    "every zone ready",
-    async () => {
-      for (const one of zones.values()) {
-        const { ready, text } = await one.readiness();
-        if (!ready) throw new Error(`${one.zone}-${one.instance}: ${text}`);
-      }
-      return true;
-    },
-    { within: 20_000 },
-  );
-
+  await everyZoneReady(zones);
   return {
     dir: plan.dir,
     material,
@@ -294,39 +107,73 @@ async function start(
     zones,
     operatorNats,
     endpoint: (server) => `${edgeUrl}/mcp/${server}`,
-    token: (server, options = {}) =>
+    token: (server, { client = clients.names[0] ?? demoClient } = {}) =>
       requestToken({
         issuer: issuer.url,
-        client: options.client ?? clients[0] ?? demoClient,
-        secret: clientSecret,
+        client,
+        secret: clients.secret,
         server,
         resource: `${edgeUrl}/mcp/${server}`,
       }),
-    stop,
   };
 }
 
-async function requestToken(ask: {
-  issuer: string;
-  client: string;
-  secret: string;
-  server: string;
-  resource: string;
-}): Promise<string> {
-  const answer = await fetch(`${ask.issuer}/token`, {
-    method: "POST",
-    headers: {
-      authorization: `Basic ${Buffer.from(`${ask.client}:${ask.secret}`).toString("base64")}`,
-      "content-type": "application/x-www-form-urlencoded",
-    },
-    body: new URLSearchParams({
-      grant_type: "client_credentials",
-      scope: `mcp:${ask.server}`,
-      resource: ask.resource,
+/** All at once: each waits by itself for what it needs. */
+async function startZones(
+  material: Material,
+  { keep, onExit }: Starter,
+  of: { plan: StackPlan; configs: Awaited<ReturnType<typeof zoneConfigs>> },
+): Promise<ReadonlyMap<string, ZoneProcess>> {
+  const { nodeArgs = [], built = false } = of.plan;
+  const started = await Promise.allSettled(
+    of.configs.map(async (one) => {
+      const name = `${one.zone}-${one.instance}`;
+      return [name, keep(await startZone(material, { ...one, nodeArgs, built, ...onExit(name) }))] as const;
     }),
-  });
-  const body = (await answer.json()) as { access_token?: string; error_description?: string };
-  if (body.access_token === undefined)
-    throw new Error(`the issuer gave no token: ${body.error_description ?? answer.status}`);
-  return body.access_token;
+  );
+  return new Map(
+    started.map((one) => {
+      if (one.status === "rejected") throw one.reason;
+      return one.value;
+    }),
+  );
+}
+
+/** What `sallyport` reads in this checkout while the stack runs. */
+async function writeOperatorSettings(
+  material: Material,
+  of: {
+    natsUrl: string;
+    edgeUrl: string;
+    issuerUrl: string;
+    clients: { names: readonly string[]; secret: string };
+    zoneConfigs: readonly string[];
+  },
+): Promise<Stack["operatorNats"]> {
+  const instance = "local";
+  const creds = await material.user({ zone: "operator", instance });
+  const nats = { servers: [of.natsUrl], creds, instance };
+  const clientSecretFile = material.write("issuer-client.secret", of.clients.secret);
+  material.write(
+    "cli.yaml",
+    stringify({
+      nats,
+      edge: { url: of.edgeUrl },
+      issuer: { url: of.issuerUrl, clientId: of.clients.names[0], clientSecretFile },
+      enrolments: material.path("enrolments"),
+      zoneConfigs: of.zoneConfigs,
+    }),
+  );
+  return nats;
+}
+
+async function everyZoneReady(zones: ReadonlyMap<string, ZoneProcess>): Promise<void> {
+  const probe = async () => {
+    for (const one of zones.values()) {
+      const { ready, text } = await one.readiness();
+      if (!ready) throw new Error(`${one.zone}-${one.instance}: ${text}`);
+    }
+    return true;
+  };
+  await until("every zone ready", probe, { within: 60_000 });
 }

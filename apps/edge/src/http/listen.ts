@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { ServerName } from "@sallyport/contracts";
 import type { SecretFile } from "@sallyport/runtime";
 import Fastify, { type FastifyInstance } from "fastify";
-import type { HttpCall } from "../handle-call.ts";
+import type { HttpCall } from "./http-call.ts";
 import { metadataPath, protectedResourceMetadata } from "./metadata.ts";
 import { problem } from "./refusal.ts";
 import { send } from "./reply-writer.ts";
