@@ -1,16 +1,14 @@
 import { readFileSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { relative } from "node:path";
 import { FORM_NAMES, type Reflector, startReflector } from "@sallyport/example-servers";
 import type { Stack } from "@sallyport/infra-local";
 import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, requestOn, send, toolCall, wires } from "./call.fixture.ts";
 import { connectV1, connectV2 } from "./clients.fixture.ts";
-import { natsUser } from "./nats.fixture.ts";
 import { processTree } from "./processes.fixture.ts";
 import { secretSearch } from "./secret-search.fixture.ts";
+import { filesOf, rowsOf, tapAll } from "./traces.fixture.ts";
 import { startTunnel } from "./tunnel.fixture.ts";
 
 afterAll(leakCheck);
@@ -42,7 +40,7 @@ const arrived: string[] = [];
 const received: string[] = [];
 /** Every message that passed NATS, subject, headers and payload. */
 const carried: string[] = [];
-let tap: Awaited<ReturnType<typeof natsUser>>;
+let tap: Awaited<ReturnType<typeof tapAll>>;
 let ran: { commandLine: string; environment: string }[];
 
 beforeAll(async () => {
@@ -54,16 +52,7 @@ beforeAll(async () => {
     basic: { url: reflector.url, secret: secrets.basic, username: "svc", place: { in: "basic" } },
   };
   stack = await startTunnel({ routes, policy });
-  tap = await natsUser(stack, "tap", { pub: { allow: [`tap.${plant}`] }, sub: { allow: [">"] } });
-  tap.subscribe(">", {
-    callback: (_error, message) => {
-      const headers = message.headers?.keys().map((key) => [key, message.headers?.values(key)]) ?? [];
-      carried.push(
-        `${message.subject} ${JSON.stringify(headers)} ${Buffer.from(message.data).toString("latin1")}`,
-      );
-    },
-  });
-  await tap.flush();
+  tap = await tapAll(stack, { into: carried, mayPublish: `tap.${plant}` });
   await callInEveryWay();
   ran = processTree([...stack.zones.values()].map(({ pid }) => pid));
   await telemetryArrived();
@@ -137,47 +126,10 @@ async function telemetryArrived(): Promise<void> {
   const post = toolCall("2025-11-25", "plain", {});
   const headers = { ...post.headers, traceparent: `00-${trace}-${"ab".repeat(8)}-01` };
   await ask(stack, { server: "bearer", token: await stack.token("bearer") }, { ...post, headers });
-  await until("the last call's spans", () => spans().filter((row) => row.includes(trace)).length >= 4, {
+  await until("the last call's spans", () => rowsOf(stack).filter((row) => row.includes(trace)).length >= 4, {
     within: 15_000,
     every: 200,
   });
-}
-
-/** Every row of every table of the collector's store. */
-function spans(): string[] {
-  const store = new DatabaseSync(stack.material.path("telemetry.sqlite"), {
-    readOnly: true,
-    readBigInts: true,
-  });
-  try {
-    const tables = store.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
-    return tables.flatMap(({ name }) =>
-      store
-        .prepare(`SELECT * FROM "${String(name)}"`)
-        .all()
-        .map((row) =>
-          Object.values(row)
-            .map((value) =>
-              value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : String(value),
-            )
-            .join(" "),
-        ),
-    );
-  } finally {
-    store.close();
-  }
-}
-
-/** Everything in the stack's folder but what Vault keeps and what the issuer and PostgreSQL hold of their own. */
-async function files(): Promise<string[]> {
-  const names = await readdir(stack.dir, { recursive: true });
-  const kept: string[] = [];
-  for (const name of names) {
-    if (/^openbao(?:\/|$)/.test(name)) continue;
-    const path = join(stack.dir, name);
-    if ((await stat(path)).isFile()) kept.push(path);
-  }
-  return kept;
 }
 
 /** What was found, and where; never the text itself. */
@@ -211,13 +163,17 @@ describe("after calls of every kind, the credential of the upstream", () => {
     expect(findings(numbered(carried))).toEqual([]);
     tap.publish(`tap.${plant}`, plant);
     await tap.flush();
-    await until("the tap hearing what was planted", () => planted(carried.at(-1) ?? "").length > 0, {
-      within: 5_000,
-    });
+    await until(
+      "the tap hearing what was planted",
+      () => carried.some((message) => message.startsWith("tap.") && planted(message).length > 0),
+      {
+        within: 5_000,
+      },
+    );
   });
 
   it("is in no line of any process's log", async () => {
-    const logs = (await files()).filter((path) => path.endsWith(".log"));
+    const logs = (await filesOf(stack)).filter((path) => path.endsWith(".log"));
     for (const zone of ["edge-edge-1", "connector-connector-1", "broker-broker-1", "collector-collector-1"]) {
       expect(
         logs.some((path) => path.endsWith(`${zone}.log`)),
@@ -228,14 +184,14 @@ describe("after calls of every kind, the credential of the upstream", () => {
   });
 
   it("is in no span, and no other row of the collector's store", () => {
-    const rows = spans();
+    const rows = rowsOf(stack);
     expect(rows.length).toBeGreaterThan(1000);
     expect(findings(numbered(rows))).toEqual([]);
     expect(rows.flatMap(planted)).toContain("planted raw");
   });
 
   it("is in no file that a zone, NATS or the issuer wrote", async () => {
-    const paths = await files();
+    const paths = await filesOf(stack);
     expect(paths.some((path) => path.endsWith("telemetry.sqlite"))).toBe(true);
     expect(paths.some((path) => path.includes("jetstream"))).toBe(true);
     const read = paths.map((path) => [relative(stack.dir, path), readFileSync(path)] as const);

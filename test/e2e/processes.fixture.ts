@@ -8,11 +8,16 @@ export interface Process {
   environment: string;
 }
 
-/** These processes and everything that they started, as it is now. */
-export function processTree(roots: readonly number[]): Process[] {
-  const all = readdirSync("/proc")
+/** Every process of this machine that this user may look into. */
+export function processes(): Process[] {
+  return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => readProcess(Number(name)) ?? []);
+}
+
+/** These processes and everything that they started, as it is now. */
+export function processTree(roots: readonly number[]): Process[] {
+  const all = processes();
   const within = new Set(roots);
   for (let size = 0; size !== within.size; ) {
     size = within.size;
@@ -31,7 +36,7 @@ function readProcess(pid: number): Process | undefined {
       environment: readFileSync(`/proc/${pid}/environ`, "utf8"),
     };
   } catch {
-    return undefined; // it has ended meanwhile
+    return undefined; // it has ended meanwhile, or is another's
   }
 }
 
