@@ -17,6 +17,7 @@ export class Tunnels {
   readonly #enrolments: Enrolments;
   readonly #deps: TunnelDeps;
   readonly #known = new Map<string, Known>();
+  #turn = 0;
 
   constructor(enrolments: Enrolments, deps: TunnelDeps) {
     this.#enrolments = enrolments;
@@ -78,8 +79,13 @@ export class Tunnels {
         throw new ServiceError("not_found", "this session is gone; start a new one");
       }
     }
+    // Among equals the next one in turn: calls that come together do not all go to the same connector.
+    this.#turn += 1;
     let best: OpenTunnel | undefined;
-    for (const one of open) if (best === undefined || one.link.size < best.link.size) best = one;
+    for (let at = 0; at < open.length; at += 1) {
+      const one = open[(at + this.#turn) % open.length];
+      if (one && (best === undefined || one.link.size < best.link.size)) best = one;
+    }
     if (best === undefined)
       throw new ServiceError("unavailable", `no connector offers ${server} now; try again`);
     return best;
