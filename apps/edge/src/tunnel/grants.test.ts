@@ -91,6 +91,18 @@ describe("a grant", () => {
     });
   });
 
+  it("counts a call as the link's from the moment it asks until it releases, also when it is refused", async () => {
+    const { grants, clock } = fixture();
+    const agent = caller("a", start + minutes(2));
+    const asked = [grants.use(agent, "orders"), grants.use(agent, "orders")];
+    expect(grants.inUse).toBe(2);
+    for (const { release } of await Promise.all(asked)) release();
+    expect(grants.inUse).toBe(0);
+    clock.now = start + minutes(2);
+    await expect(grants.use(agent, "orders")).rejects.toThrow();
+    expect(grants.inUse).toBe(0);
+  });
+
   it("is another one for another agent, token or server", async () => {
     const { grants, shown } = fixture();
     const [one, two] = [caller("a", start + minutes(60)), caller("b", start + minutes(60))];

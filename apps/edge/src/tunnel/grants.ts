@@ -41,6 +41,7 @@ export class Grants {
   readonly #byKey = new Map<string, Promise<Held>>();
   readonly #byHandle = new Map<number, Held>();
   #nextHandle = 1;
+  #inUse = 0;
 
   constructor(link: Link, signer: GrantSigner, peer: { connector: string; session: string }) {
     this.#link = link;
@@ -48,8 +49,23 @@ export class Grants {
     this.#peer = peer;
   }
 
+  /** Calls that use a grant or wait for one: what this link is asked to carry, from the moment it was chosen. */
+  get inUse(): number {
+    return this.#inUse;
+  }
+
   /** The caller's grant for this server on this link, made now if there is none. Call `release` when the stream ends. */
   async use(caller: Caller, server: string): Promise<{ handle: number; release(): void }> {
+    this.#inUse += 1;
+    try {
+      return await this.#live(caller, server);
+    } catch (error) {
+      this.#inUse -= 1;
+      throw error;
+    }
+  }
+
+  async #live(caller: Caller, server: string): Promise<{ handle: number; release(): void }> {
     const key = `${caller.facts.hash} ${server}`;
     let pending = this.#byKey.get(key);
     if (pending === undefined) {
@@ -76,6 +92,7 @@ export class Grants {
       handle: held.handle,
       release: () => {
         held.streams -= 1;
+        this.#inUse -= 1;
       },
     };
   }

@@ -1,6 +1,7 @@
 import { decodeRoadMessage, ServiceError } from "@sallyport/contracts";
 import type { TokenFacts } from "@sallyport/grant";
 import type { Enrolments } from "@sallyport/seal";
+import { leastBusy } from "./least-busy.ts";
 import { type OpenTunnel, Tunnel, type TunnelDeps } from "./tunnel.ts";
 
 /** How long a connector that was not heard of counts as offering its servers. */
@@ -79,13 +80,8 @@ export class Tunnels {
         throw new ServiceError("not_found", "this session is gone; start a new one");
       }
     }
-    // Among equals the next one in turn: calls that come together do not all go to the same connector.
     this.#turn += 1;
-    let best: OpenTunnel | undefined;
-    for (let at = 0; at < open.length; at += 1) {
-      const one = open[(at + this.#turn) % open.length];
-      if (one && (best === undefined || one.link.size < best.link.size)) best = one;
-    }
+    const best = leastBusy(open, this.#turn);
     if (best === undefined)
       throw new ServiceError("unavailable", `no connector offers ${server} now; try again`);
     return best;

@@ -65,6 +65,11 @@ export class Link {
     return this.#outgoing.size + this.#incoming.size;
   }
 
+  /** A heartbeat is overdue: the peer is late, or dead and not yet known to be. */
+  get quiet(): boolean {
+    return performance.now() - this.#lastHeard > 1.5 * this.limits.heartbeatMs;
+  }
+
   /**
    * Starts an exchange. Throws `unavailable` when the link is dead and `exhausted` when it is full: in both cases
    * nothing has left this process.
