@@ -29,6 +29,7 @@ export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefine
       return deps.sessions.seal({ upstream: name, lease: session.lease }, owner);
     },
     resume: () => upstream?.resume(),
+    abandon: () => upstream?.cancel(),
     failure: (error, reached) => failureOf(error, { messages, reached }),
     finished: (outcome) => {
       release?.();

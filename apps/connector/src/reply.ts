@@ -19,6 +19,8 @@ export interface ReplyOptions {
   sessionName(upstreamSession: string): string;
   /** The agent has taken what was sent: the upstream may go on. */
   resume(): void;
+  /** The reply has failed on this side, before the upstream has said all: nobody will read the rest. */
+  abandon(): void;
   /** What to answer when the upstream fails before it has said anything. */
   failure(error: ServiceError, reached: boolean): Answer;
   /** Once. */
@@ -55,16 +57,17 @@ export class Reply implements UpstreamReply {
   head(status: number, headers: readonly Header[]): void {
     const { scrubber, visible, exchange } = this.#options;
     this.#status = status;
-    const find = (name: string) => headers.find(([key]) => key.toLowerCase() === name)?.[1];
-    const type = find("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
-    const isEvents = type === "text/event-stream";
-    if (scrubber && !scrubber.empty)
-      this.#scrub = scrubber.stream(isEvents || type.endsWith("json") ? "json" : "text");
-    if (visible && (isEvents || type === "application/json")) this.#filter = bodyFilter(visible, isEvents);
+    const type = readAs(allOf(headers, "content-type"));
+    if (scrubber && !scrubber.empty) this.#scrub = scrubber.stream(type === "other" ? "text" : "json");
+    if (visible && type === "unclear") {
+      this.#refuse(unreadableList());
+      return;
+    }
+    if (visible && type !== "other") this.#filter = bodyFilter(visible, type === "events");
     try {
-      this.#decode(find("content-encoding"));
+      this.#decode(allOf(headers, "content-encoding"));
     } catch (error) {
-      this.fail(
+      this.#refuse(
         new ServiceError("internal", "the upstream's reply is packed in a way that cannot be checked", {
           cause: error,
         }),
@@ -119,7 +122,9 @@ export class Reply implements UpstreamReply {
     });
     readable.on("end", () => this.#last());
     readable.on("error", (error) =>
-      this.fail(new ServiceError("internal", "the upstream's packed reply cannot be read", { cause: error })),
+      this.#refuse(
+        new ServiceError("internal", "the upstream's packed reply cannot be read", { cause: error }),
+      ),
     );
     writable.on("drain", () => this.#options.resume());
   }
@@ -135,7 +140,7 @@ export class Reply implements UpstreamReply {
       const clean = this.#scrub ? this.#scrub.push(chunk) : chunk;
       return this.#write(this.#filter ? this.#filter.push(clean) : clean);
     } catch (error) {
-      this.fail(asServiceError(error));
+      this.#refuse(asServiceError(error));
       return true;
     }
   }
@@ -161,6 +166,13 @@ export class Reply implements UpstreamReply {
     return bytes.length === 0 || this.#options.exchange.write(bytes);
   }
 
+  /** The upstream knows nothing of it: left alone, it would be read for as long as it likes to write. */
+  #refuse(error: ServiceError): void {
+    if (this.#finished) return;
+    this.fail(error);
+    this.#options.abandon();
+  }
+
   #finish(error: ServiceError | undefined, cancelled = false): void {
     if (this.#finished) return;
     this.#finished = true;
@@ -183,6 +195,29 @@ export function answer(exchange: Incoming, { status, headers, body }: Answer): v
 
 const nothing = new Uint8Array(0);
 
+/** All that the headers of this name say: two of them are one list (RFC 9110, section 5.3). */
+function allOf(headers: readonly Header[], name: string): string | undefined {
+  const values = headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
+  return values.length === 0 ? undefined : values.join(", ");
+}
+
+/**
+ * As what a client will read a body. The SDKs look for the name of a type anywhere in the header: one that another
+ * client, or this one, may take for something else is unclear.
+ */
+function readAs(contentType = ""): "json" | "events" | "unclear" | "other" {
+  const header = contentType.toLowerCase();
+  const type = header.split(";")[0]?.trim() ?? "";
+  const [json, events] = [header.includes("json"), header.includes("event-stream")];
+  if (json && events) return "unclear";
+  if (events) return type === "text/event-stream" ? "events" : "unclear";
+  if (json) return /^[\w.+-]+\/([\w.-]+\+)?json$/.test(type) ? "json" : "unclear";
+  return "other";
+}
+
+const unreadableList = () =>
+  new ServiceError("internal", "the upstream's list of tools cannot be read, and is not shown");
+
 interface BodyFilter {
   push(chunk: Uint8Array): Uint8Array;
   end(): Uint8Array;
@@ -190,17 +225,15 @@ interface BodyFilter {
 
 function bodyFilter(visible: (tool: string) => boolean, isEvents: boolean): BodyFilter {
   const limits = { maxBytes: maxListBytes, maxKeys: 200_000 };
-  const unreadable = () =>
-    new ServiceError("internal", "the upstream's list of tools cannot be read, and is not shown");
   if (isEvents) {
     const splitter = new SseSplitter({ maxEventBytes: maxListBytes });
     return {
       push: (chunk) => {
         const step = splitter.push(chunk);
-        if (!step.ok) throw unreadable();
+        if (!step.ok) throw unreadableList();
         const events = step.events.map(({ raw }) => {
           const filtered = filterToolsListEvent(raw, visible, limits);
-          if (!filtered.ok) throw unreadable();
+          if (!filtered.ok) throw unreadableList();
           return filtered.bytes;
         });
         return events.length === 1 ? (events[0] as Uint8Array) : Buffer.concat(events);
@@ -213,14 +246,14 @@ function bodyFilter(visible: (tool: string) => boolean, isEvents: boolean): Body
   return {
     push: (chunk) => {
       bytes += chunk.length;
-      if (bytes > maxListBytes) throw unreadable();
+      if (bytes > maxListBytes) throw unreadableList();
       chunks.push(chunk);
       return nothing;
     },
     end: () => {
       if (bytes === 0) return nothing;
       const filtered = filterToolsList(Buffer.concat(chunks), visible, limits);
-      if (!filtered.ok) throw unreadable();
+      if (!filtered.ok) throw unreadableList();
       return filtered.bytes;
     },
   };

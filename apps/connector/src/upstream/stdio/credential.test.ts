@@ -167,6 +167,7 @@ describe("what a server says of its credential", () => {
       visible: undefined,
       sessionName: (name) => name,
       resume: () => undefined,
+      abandon: () => undefined,
       failure: () => {
         throw new Error("it failed");
       },
