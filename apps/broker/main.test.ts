@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -89,6 +90,28 @@ test("a broker that is killed and started again renews the leases it made, and s
   const log = await readFile(join(stack.folder, "broker.log"), "utf8");
   expect(log).toContain("ready");
   expect(log).not.toContain(value);
+});
+
+test("a broker looks at a grant's signature by itself, whatever the connector that shows it has looked at", async () => {
+  const c1 = testConnector(stack, await stack.join({ zone: "connector", instance: "c1" }));
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const [header, , signature] = (await stack.grant({ agent: "billing-other" })).split(".");
+  const claims = (await stack.grant()).split(".")[1];
+  for (const grant of [
+    await stack.grant({}, privateKey),
+    await stack.grant({ edge: "e2" }, privateKey),
+    [header, claims, signature].join("."),
+    [header, claims, ""].join("."),
+    [Buffer.from('{"alg":"none","kid":"e1","typ":"txntoken+jwt"}').toString("base64url"), claims, ""].join(
+      ".",
+    ),
+  ]) {
+    const asked = c1.lease({ credential: "orders-db", session: "session-3", grant });
+    await expect(asked).rejects.toMatchObject({ code: "unauthenticated" });
+  }
+  const good = await c1.lease({ credential: "orders-db", session: "session-3", grant: await stack.grant() });
+  expect(await stack.databaseUsers()).toEqual([(await good.open()).username]);
+  expect(await c1.release("session-3")).toEqual({ released: 1 });
 });
 
 async function vaultLeaseIds(): Promise<string[]> {

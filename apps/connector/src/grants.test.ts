@@ -146,6 +146,21 @@ describe("a grant at the connector", () => {
     });
   });
 
+  it("that says what a token says which the issuer did not sign is refused", async () => {
+    const [header = "", payload = "", signature = ""] = (await token()).split(".");
+    const named = { ...JSON.parse(Buffer.from(payload, "base64url").toString()), client_id: "b", sub: "b" };
+    const altered = Buffer.from(JSON.stringify(named)).toString("base64url");
+    const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url");
+    for (const access of [
+      `${header}.${altered}.${signature}`,
+      `${header}.${altered}.`,
+      `${none}.${altered}.`,
+    ]) {
+      const message = await grantMessage(1, access, { agent: "b" });
+      await expect(grants.open(message)).rejects.toMatchObject({ code: "unauthenticated" });
+    }
+  });
+
   it("that outlives its token is refused", async () => {
     const access = await token({ endsAt: start + minutes(2) });
     await expect(grants.open(await grantMessage(1, access))).rejects.toMatchObject({ code: "denied" });
