@@ -48,4 +48,10 @@ export { ExchangeHead, ReplyHead } from "./src/tunnel/exchange-head.ts";
 export { exchangeRoad } from "./src/tunnel/exchange-road.ts";
 export { ConnectorControl, EdgeControl } from "./src/tunnel/grant-control.ts";
 export { presence } from "./src/tunnel/presence.ts";
-export { decodeRoadMessage, encodeRoadMessage, type RoadMessage } from "./src/tunnel/road-message.ts";
+export {
+  decodeRoadMessage,
+  encodeRecord,
+  encodeRoadMessage,
+  type RoadMessage,
+  recordHeadroomBytes,
+} from "./src/tunnel/road-message.ts";

@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { type Bus, connectBus, Link, openRoad, type Road } from "@sallyport/bus";
 import {
   decodeRoadMessage,
+  encodeRecord,
   encodeRoadMessage,
   exchangeRoad,
+  recordHeadroomBytes,
   type ServiceError,
   type ZoneInstance,
 } from "@sallyport/contracts";
@@ -88,9 +90,11 @@ export class TakenEdge {
     const session = await hello.finish(await promise);
     const refused = new Map<number, string>();
     const link = new Link({
-      cipher: session,
-      send: (bytes) =>
-        this.#road.send(connector, encodeRoadMessage({ kind: "record", session: session.id, bytes })),
+      cipher: {
+        seal: (parts) => encodeRecord(session.id, session.seal(parts, recordHeadroomBytes)),
+        open: (record) => session.open(record),
+      },
+      send: (message) => this.#road.send(connector, message),
       control: (message) => {
         const { type, handle, code } = message as { type: string; handle: number; code?: string };
         if (type === "refused") refused.set(handle, code ?? "");

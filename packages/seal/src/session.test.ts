@@ -34,6 +34,17 @@ describe("records", () => {
     );
   });
 
+  test("are made of parts that need not lie together, behind free bytes for an envelope", async () => {
+    const { edge, connector } = await openPair();
+    const part = fc.uint8Array({ maxLength: 3000 });
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), fc.integer({ min: 0, max: 40 }), (parts, headroom) => {
+        const message = edge.seal(parts, headroom);
+        expect(Buffer.concat(parts).equals(connector.open(message.subarray(headroom)))).toBe(true);
+      }),
+    );
+  });
+
   test("never show their plaintext", async () => {
     const { edge } = await openPair();
     const secret = Buffer.from("correct horse battery staple");

@@ -14,8 +14,11 @@ export interface SealSession {
   readonly id: string;
   /** The name of the other side: proven by the handshake. */
   readonly peer: string;
-  /** The next record to send. @throws SealError `dead`, `too-large` (session lives on), `exhausted` */
-  seal(plaintext: Uint8Array): Uint8Array;
+  /**
+   * The next record to send, of the parts in a row. It leaves `headroom` bytes free in front of the record, for the
+   * envelope that it travels in. @throws SealError `dead`, `too-large` (session lives on), `exhausted`
+   */
+  seal(parts: Uint8Array | readonly Uint8Array[], headroom?: number): Buffer;
   /**
    * The plaintext of the next record. Records open in exactly the order in which they were sealed.
    * @throws SealError `bad-order`, `bad-record`: the session is then dead in both directions, since somebody
@@ -89,11 +92,13 @@ export class Session implements SealSession {
     return this.#dead;
   }
 
-  seal(plaintext: Uint8Array): Uint8Array {
+  seal(parts: Uint8Array | readonly Uint8Array[], headroom = 0): Buffer {
     if (this.#dead) throw new SealError("dead");
-    if (plaintext.length > MAX_PLAINTEXT_BYTES) throw new SealError("too-large");
+    const list = parts instanceof Uint8Array ? [parts] : parts;
+    const bytes = list.reduce((sum, part) => sum + part.length, 0);
+    if (bytes > MAX_PLAINTEXT_BYTES) throw new SealError("too-large");
     try {
-      return this.#seal(plaintext);
+      return this.#seal(list, bytes, headroom);
     } catch (cause) {
       this.close();
       throw cause;
@@ -116,20 +121,23 @@ export class Session implements SealSession {
     this.#receiving.wipe();
   }
 
-  #seal(plaintext: Uint8Array): Uint8Array {
+  #seal(parts: readonly Uint8Array[], bytes: number, headroom: number): Buffer {
     const lane = this.#sending;
-    if (this.#epochIsOver(plaintext.length)) this.#startEpoch();
+    if (this.#epochIsOver(bytes)) this.#startEpoch();
     const cipher = createCipheriv("aes-256-gcm", lane.key, lane.nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(lane.aad);
-    const body = cipher.update(plaintext);
+    const record = Buffer.allocUnsafe(headroom + HEADER_BYTES + bytes + TAG_BYTES);
+    record.set(lane.header, headroom);
+    let at = headroom + HEADER_BYTES;
+    for (const part of parts) {
+      record.set(cipher.update(part), at);
+      at += part.length;
+    }
     cipher.final();
-    const record = Buffer.allocUnsafe(HEADER_BYTES + body.length + TAG_BYTES);
-    record.set(lane.header, 0);
-    record.set(body, HEADER_BYTES);
-    record.set(cipher.getAuthTag(), HEADER_BYTES + body.length);
+    record.set(cipher.getAuthTag(), at);
     lane.advance();
     this.#epochRecords += 1;
-    this.#epochBytes += plaintext.length;
+    this.#epochBytes += bytes;
     return record;
   }
 

@@ -4,7 +4,9 @@ import {
   asServiceError,
   decodeRoadMessage,
   EdgeControl,
+  encodeRecord,
   encodeRoadMessage,
+  recordHeadroomBytes,
   ServiceError,
 } from "@sallyport/contracts";
 import type { Log } from "@sallyport/runtime";
@@ -105,9 +107,12 @@ export class Doors {
     this.#doors.set(edge, doors);
     const grants = new LinkGrants({ session: session.id, edge }, checks);
     const link = new Link({
-      cipher: session,
+      cipher: {
+        seal: (parts) => encodeRecord(session.id, session.seal(parts, recordHeadroomBytes)),
+        open: (record) => session.open(record),
+      },
       atTurnEnd: (flush) => road.atTurnEnd(flush),
-      send: (bytes) => road.send(edge, encodeRoadMessage({ kind: "record", session: session.id, bytes })),
+      send: (message) => road.send(edge, message),
       opened: (exchange) => this.#deps.call(exchange, grants),
       control: (message) => this.#control(message, { link, grants }),
       dead: (error) => {

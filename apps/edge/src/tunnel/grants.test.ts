@@ -24,7 +24,7 @@ function fixture() {
   const clock = { now: start };
   const said: Said[] = [];
   const link = new Link({
-    cipher: { seal: (bytes) => bytes, open: (bytes) => bytes },
+    cipher: { seal: (parts) => Buffer.concat(parts), open: (bytes) => bytes },
     send: () => true,
     dead: () => undefined,
   });

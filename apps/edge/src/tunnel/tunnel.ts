@@ -1,6 +1,12 @@
 import type { KeyObject } from "node:crypto";
 import { Link, type Road } from "@sallyport/bus";
-import { ConnectorControl, encodeRoadMessage, ServiceError } from "@sallyport/contracts";
+import {
+  ConnectorControl,
+  encodeRecord,
+  encodeRoadMessage,
+  recordHeadroomBytes,
+  ServiceError,
+} from "@sallyport/contracts";
 import type { Log } from "@sallyport/runtime";
 import type { Enrolment } from "@sallyport/seal";
 import { type Initiation, initiate, type SealSession } from "@sallyport/seal";
@@ -119,10 +125,12 @@ export class Tunnel {
     const { road, signer, log } = this.#deps;
     const { connector } = this.enrolment;
     const link = new Link({
-      cipher: session,
+      cipher: {
+        seal: (parts) => encodeRecord(session.id, session.seal(parts, recordHeadroomBytes)),
+        open: (record) => session.open(record),
+      },
       atTurnEnd: (flush) => road.atTurnEnd(flush),
-      send: (bytes) =>
-        road.send(connector, encodeRoadMessage({ kind: "record", session: session.id, bytes })),
+      send: (message) => road.send(connector, message),
       control: (message) => this.#control(message),
       dead: (error) => {
         log.warn({ connector, detail: error.detail }, error.message);

@@ -44,18 +44,34 @@ export function frame(type: FrameType, exchange: number, payload: Uint8Array = n
   return { type, exchange, payload, end };
 }
 
-export function encodeFrames(frames: readonly Frame[], totalBytes: number): Buffer {
-  const out = Buffer.allocUnsafe(totalBytes);
+/** A payload of at least so many bytes is a part of its own: encrypting it where it is costs less than a copy. */
+const ownPartBytes = 4 * 1024;
+
+/** The frames as the parts of a record, in order: small ones together in one buffer, large payloads as they are. */
+export function encodeFrames(frames: readonly Frame[]): Uint8Array[] {
+  let copied = 0;
+  for (const { payload } of frames)
+    copied += frameHeaderBytes + (payload.length < ownPartBytes ? payload.length : 0);
+  const out = Buffer.allocUnsafe(copied);
+  const parts: Uint8Array[] = [];
+  let from = 0;
   let at = 0;
-  for (const one of frames) {
-    out[at] = one.type;
-    out[at + 1] = one.end ? END : 0;
-    out.writeUInt32BE(one.exchange, at + 2);
-    out.writeUInt32BE(one.payload.length, at + 6);
-    out.set(one.payload, at + frameHeaderBytes);
-    at += frameHeaderBytes + one.payload.length;
+  for (const { type, end, exchange, payload } of frames) {
+    out[at] = type;
+    out[at + 1] = end ? END : 0;
+    out.writeUInt32BE(exchange, at + 2);
+    out.writeUInt32BE(payload.length, at + 6);
+    at += frameHeaderBytes;
+    if (payload.length < ownPartBytes) {
+      out.set(payload, at);
+      at += payload.length;
+    } else {
+      parts.push(out.subarray(from, at), payload);
+      from = at;
+    }
   }
-  return out;
+  if (at > from) parts.push(out.subarray(from, at));
+  return parts;
 }
 
 /** Reads a record's frames; their payloads are views of it. Throws FrameError for anything malformed. */

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { ServiceError } from "@sallyport/contracts";
-import { encodeFrames, type Frame, frameHeaderBytes } from "./frames.ts";
+import { encodeFrames, type Frame } from "./frames.ts";
 import type { Incoming } from "./incoming.ts";
 import { type Cipher, Link, type LinkOptions } from "./link.ts";
 
@@ -11,9 +11,9 @@ function cipherPair(): [Cipher, Cipher] {
     let sent = 0;
     let opened = 0;
     return {
-      seal: (plaintext) => {
+      seal: (parts) => {
         const aead = createCipheriv("aes-256-gcm", sends, nonce(sent++));
-        return Buffer.concat([aead.update(plaintext), aead.final(), aead.getAuthTag()]);
+        return Buffer.concat([...parts.map((part) => aead.update(part)), aead.final(), aead.getAuthTag()]);
       },
       open: (record) => {
         const bytes = Buffer.from(record);
@@ -170,11 +170,8 @@ export function rawPeer(options: Partial<LinkOptions> = {}) {
     deaths,
     /** Plaintext of every record that the link sent. */
     heard,
-    say: (...frames: Frame[]) => {
-      const bytes = frames.reduce((sum, one) => sum + frameHeaderBytes + one.payload.length, 0);
-      link.receive(theirs.seal(encodeFrames(frames, bytes)));
-    },
-    sayBytes: (plaintext: Uint8Array) => link.receive(theirs.seal(plaintext)),
+    say: (...frames: Frame[]) => link.receive(theirs.seal(encodeFrames(frames))),
+    sayBytes: (plaintext: Uint8Array) => link.receive(theirs.seal([plaintext])),
   };
 }
 

@@ -6,7 +6,8 @@ import { type Outgoing, OutgoingExchange, type ReplyHandlers } from "./outgoing.
 
 /** Seals and opens records in strict order; throws when a record is not the very next one from the peer. */
 export interface Cipher {
-  seal(plaintext: Uint8Array): Uint8Array;
+  /** The message for the road, with a record of these parts in a row. */
+  seal(parts: readonly Uint8Array[]): Uint8Array;
   open(record: Uint8Array): Uint8Array;
 }
 
@@ -147,11 +148,10 @@ export class Link {
     this.#flushing = false;
     if (this.#error || this.#queue.length === 0) return;
     const frames = this.#queue;
-    const bytes = this.#queuedBytes;
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#lastSent = performance.now();
-    if (!this.#options.send(this.#options.cipher.seal(encodeFrames(frames, bytes)))) {
+    if (!this.#options.send(this.#options.cipher.seal(encodeFrames(frames)))) {
       this.close(new ServiceError("unavailable", "the tunnel's road is away; try again"));
     }
   }

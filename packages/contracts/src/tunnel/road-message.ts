@@ -12,17 +12,19 @@ export type RoadMessage =
 const kinds = ["hello", "welcome", "record", "reset"] as const;
 const sessionBytes = 16;
 
-export function encodeRoadMessage(message: RoadMessage): Buffer {
+/** What a sealed record leaves free in front, so that its envelope is written and nothing is copied. */
+export const recordHeadroomBytes = 1 + sessionBytes;
+
+/** Writes the envelope into the headroom of a sealed record, which is then the message. */
+export function encodeRecord(session: string, sealed: Buffer): Buffer {
+  sealed[0] = kinds.indexOf("record") + 1;
+  sealed.set(sessionOf(session), 1);
+  return sealed;
+}
+
+export function encodeRoadMessage(message: Exclude<RoadMessage, { kind: "record" }>): Buffer {
   const kind = Buffer.of(kinds.indexOf(message.kind) + 1);
-  switch (message.kind) {
-    case "hello":
-    case "welcome":
-      return Buffer.concat([kind, message.bytes]);
-    case "record":
-      return Buffer.concat([kind, sessionOf(message.session), message.bytes]);
-    case "reset":
-      return Buffer.concat([kind, sessionOf(message.session)]);
-  }
+  return Buffer.concat([kind, message.kind === "reset" ? sessionOf(message.session) : message.bytes]);
 }
 
 /** Undefined for anything that is not a road message. */
