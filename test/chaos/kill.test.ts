@@ -123,7 +123,8 @@ describe("under load", () => {
           );
           latest.ms = Math.max(latest.ms, ms);
           outcomes.set(effect, value);
-          // A client that is told to try later does so later; without this a dead zone eats all calls in a moment.
+          // No wait for anything that could be seen: it is how this client behaves. One that is told to try later does so
+          // later; without this a dead zone eats all calls in a moment. Nothing below rests on how long it is.
           if (!isAnswer(value)) await new Promise((resolve) => setTimeout(resolve, 100));
         }
       };

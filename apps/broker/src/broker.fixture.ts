@@ -42,6 +42,8 @@ const shortTimes: LeaseTimes = {
   sweepEveryMs: 200,
 };
 
+export const vaultTtlMs = shortTimes.vaultTtlSeconds * 1000;
+
 const credentials: Record<string, CredentialSpec> = {
   "crm-token": { kind: "kv", mount: "secret", path: "apps/crm", field: "token", refresh: 300_000 },
   "orders-db": { kind: "database", mount: "database", role: "orders" },
