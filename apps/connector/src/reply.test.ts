@@ -27,7 +27,10 @@ const seen = (what: () => unknown) => vi.waitUntil(what, { timeout: 5_000, inter
 async function exchange(limits: Partial<LinkLimits> = {}) {
   const arrived = Promise.withResolvers<Incoming>();
   const over = new ServiceError("unavailable", "the test is over");
-  const cipher = { seal: (bytes: Uint8Array) => bytes, open: (bytes: Uint8Array) => bytes };
+  const cipher = {
+    seal: (said: Uint8Array | readonly Uint8Array[]) => Buffer.concat([said].flat()),
+    open: (record: Uint8Array) => record,
+  };
   const link = (peer: () => Link, opened?: (exchange: Incoming) => void): Link =>
     new Link({
       ...{ cipher, limits, dead: () => undefined },
