@@ -28,7 +28,7 @@ async function exchange(limits: Partial<LinkLimits> = {}) {
   const arrived = Promise.withResolvers<Incoming>();
   const over = new ServiceError("unavailable", "the test is over");
   const cipher = {
-    seal: (said: Uint8Array | readonly Uint8Array[]) => Buffer.concat([said].flat()),
+    seal: (parts: readonly Uint8Array[]) => Buffer.concat(parts),
     open: (record: Uint8Array) => record,
   };
   const link = (peer: () => Link, opened?: (exchange: Incoming) => void): Link =>
