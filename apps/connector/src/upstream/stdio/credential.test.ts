@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Incoming } from "@sallyport/bus";
 import type { ServiceError } from "@sallyport/contracts";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Leases } from "../../credentials/leases.ts";
 import { Reply } from "../../reply.ts";
 import type { Upstream } from "../upstream.ts";
@@ -17,15 +17,11 @@ import {
   modern,
   modernHeaders,
   recordingDeps,
-  Scripts,
   textOf,
 } from "./stdio.fixture.ts";
-import { stdioUpstream } from "./stdio.ts";
+import { upstreams } from "./upstreams.fixture.ts";
 
-const scripts = new Scripts();
-const open: Upstream[] = [];
-afterEach(() => Promise.all(open.splice(0).map((upstream) => upstream.close())));
-afterAll(() => scripts.remove());
+const { scripts, started } = upstreams();
 
 const secret = "pw-9fKq2ZtXw7Lm";
 
@@ -50,9 +46,7 @@ function credentialed(name: string, { code = telling, limits = {}, deps = record
       },
     },
   };
-  const upstream = stdioUpstream(name, server, { ...deps, limits });
-  open.push(upstream);
-  return upstream;
+  return started(name, server, { limits, deps });
 }
 
 describe("a server's environment", () => {

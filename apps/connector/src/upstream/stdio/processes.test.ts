@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Upstream } from "../upstream.ts";
 import {
   alive,
@@ -14,21 +14,12 @@ import {
   eventually,
   initialize,
   recordingDeps,
-  Scripts,
   textOf,
 } from "./stdio.fixture.ts";
 import { stdioUpstream } from "./stdio.ts";
+import { upstreams } from "./upstreams.fixture.ts";
 
-const scripts = new Scripts();
-const open: Upstream[] = [];
-afterEach(() => Promise.all(open.splice(0).map((upstream) => upstream.close())));
-afterAll(() => scripts.remove());
-
-function scripted(name: string, code: string, { limits = {}, deps = recordingDeps() } = {}): Upstream {
-  const upstream = stdioUpstream(name, scripts.server(name, code), { ...deps, limits });
-  open.push(upstream);
-  return upstream;
-}
+const { scripts, scripted } = upstreams();
 
 const simple = `
 serve((m) => {

@@ -1,43 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
-import type { Upstream } from "../upstream.ts";
-import {
-  alive,
-  answered,
-  ask,
-  begin,
-  call,
-  config,
-  eventually,
-  initialize,
-  recordingDeps,
-  Scripts,
-  textOf,
-} from "./stdio.fixture.ts";
-import { stdioUpstream } from "./stdio.ts";
+import { describe, expect, it } from "vitest";
+import { alive, answered, ask, begin, call, eventually, initialize, textOf } from "./stdio.fixture.ts";
+import { upstreams } from "./upstreams.fixture.ts";
 
-const scripts = new Scripts();
-const open: Upstream[] = [];
-afterEach(() => Promise.all(open.splice(0).map((upstream) => upstream.close())));
-afterAll(() => scripts.remove());
-
-const everything = join(import.meta.dirname, "../../../../../examples/servers/everything-v1/stdio.ts");
-
-function everythingServer(): Upstream {
-  return started(
-    stdioUpstream("everything", config({ command: process.execPath, args: [everything] }), recordingDeps()),
-  );
-}
-
-function started(upstream: Upstream): Upstream {
-  open.push(upstream);
-  return upstream;
-}
-
-function scripted(name: string, code: string, limits = {}): Upstream {
-  return started(stdioUpstream(name, scripts.server(name, code), { ...recordingDeps(), limits }));
-}
+const { scripts, started, scripted, everything } = upstreams();
 
 /** Answers `pid`, remembers what it was sent, and says it on `told`. */
 const attentive = `
@@ -52,7 +18,7 @@ serve((m, line) => {
 
 describe("an SDK server over stdio, as a Streamable HTTP server", () => {
   it("answers initialize with an unguessable session id, and calls as JSON with their own ids", async () => {
-    const upstream = everythingServer();
+    const upstream = everything("v1");
     const { reply } = ask(upstream, initialize("first"));
     await eventually("the answer", () => reply.ended);
     expect(reply.status).toBe(200);
@@ -73,7 +39,7 @@ describe("an SDK server over stdio, as a Streamable HTTP server", () => {
   });
 
   it("streams progress of the request it belongs to, then the answer", async () => {
-    const upstream = everythingServer();
+    const upstream = everything("v1");
     const session = await begin(upstream);
     const [a, b] = [1, 2].map((id) =>
       ask(upstream, call(id, "test_tool_with_progress", { token: `token-${id}` }), { session }),
@@ -91,7 +57,7 @@ describe("an SDK server over stdio, as a Streamable HTTP server", () => {
   });
 
   it("asks the client during a call, and hears its answer", async () => {
-    const upstream = everythingServer();
+    const upstream = everything("v1");
     const session = await begin(upstream);
     const { reply } = ask(upstream, call(5, "test_sampling", { args: { prompt: "hi" } }), { session });
     const question = await eventually("the question", () => reply.messages[0]);
@@ -104,7 +70,7 @@ describe("an SDK server over stdio, as a Streamable HTTP server", () => {
   });
 
   it("gives to the GET stream what belongs to no request, when one is open", async () => {
-    const upstream = everythingServer();
+    const upstream = everything("v1");
     const session = await begin(upstream);
     const stream = ask(upstream, undefined, { method: "GET", session });
     expect([stream.reply.status, stream.reply.header("content-type")]).toEqual([200, "text/event-stream"]);
@@ -272,9 +238,7 @@ describe("messages of the server that belong to no request", () => {
 
 describe("bounds", () => {
   it("of sessions: the next one is refused, and one more is possible when one has ended", async () => {
-    const upstream = started(
-      stdioUpstream("few", { ...scripts.server("few", attentive), maxSessions: 1 }, recordingDeps()),
-    );
+    const upstream = started("few", { ...scripts.server("few", attentive), maxSessions: 1 });
     const session = await begin(upstream);
     const { reply } = ask(upstream, initialize());
     expect(reply.failures).toMatchObject([{ error: { code: "exhausted" }, reached: false }]);
@@ -286,7 +250,7 @@ describe("bounds", () => {
   });
 
   it("of requests in flight", async () => {
-    const upstream = scripted("busy", attentive, { maxInFlight: 2 });
+    const upstream = scripted("busy", attentive, { limits: { maxInFlight: 2 } });
     const session = await begin(upstream);
     for (const id of [1, 2]) ask(upstream, call(id, "never"), { session });
     const { reply } = ask(upstream, call(3, "pid"), { session });
@@ -297,7 +261,7 @@ describe("bounds", () => {
     const upstream = scripted(
       "deaf",
       'process.stdin.once("data", (d) => { hello(JSON.parse(d).id); process.stdin.pause(); }); setInterval(() => {}, 1000);',
-      { maxInputBytes: 200_000 },
+      { limits: { maxInputBytes: 200_000 } },
     );
     const session = await begin(upstream);
     const replies = [1, 2, 3, 4, 5].map(

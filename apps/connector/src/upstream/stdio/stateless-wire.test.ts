@@ -1,42 +1,9 @@
-import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Upstream } from "../upstream.ts";
-import {
-  type Ask,
-  alive,
-  ask,
-  config,
-  eventually,
-  modern,
-  modernHeaders,
-  recordingDeps,
-  Scripts,
-  textOf,
-} from "./stdio.fixture.ts";
-import { stdioUpstream } from "./stdio.ts";
+import { type Ask, alive, ask, eventually, modern, modernHeaders, textOf } from "./stdio.fixture.ts";
+import { upstreams } from "./upstreams.fixture.ts";
 
-const scripts = new Scripts();
-const open: Upstream[] = [];
-afterEach(() => Promise.all(open.splice(0).map((upstream) => upstream.close())));
-afterAll(() => scripts.remove());
-
-const servers = join(import.meta.dirname, "../../../../../examples/servers");
-
-function everything(version: "v1" | "v2"): Upstream {
-  const file = join(servers, `everything-${version}`, "stdio.ts");
-  return started(
-    stdioUpstream("everything", config({ command: process.execPath, args: [file] }), recordingDeps()),
-  );
-}
-
-function started(upstream: Upstream): Upstream {
-  open.push(upstream);
-  return upstream;
-}
-
-function scripted(name: string, code: string, limits = {}): Upstream {
-  return started(stdioUpstream(name, scripts.server(name, code), { ...recordingDeps(), limits }));
-}
+const { scripted, everything } = upstreams();
 
 function tool(
   upstream: Upstream,
@@ -232,7 +199,7 @@ describe("one process for each agent", () => {
   });
 
   it("ends when nobody uses it, and the next request starts another", async () => {
-    const upstream = scripted("idle", attentive, { idleMs: 200 });
+    const upstream = scripted("idle", attentive, { limits: { idleMs: 200 } });
     const pid = async () => {
       const { reply } = tool(upstream, 1, "pid");
       await eventually("the answer", () => reply.ended);
