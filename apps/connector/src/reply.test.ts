@@ -291,6 +291,16 @@ describe("a list of tools", () => {
     expect(outcomes).toMatchObject([{ error: { code: "internal" } }]);
   });
 
+  it.each<[string, Header]>([
+    ["in JSON", json],
+    ["in events", events],
+  ])("%s that is larger than is read is not held, and the upstream need not go on", async (_how, type) => {
+    const { reply, said, outcomes } = await replying({ visible });
+    reply.head(200, [type]);
+    for (let chunks = 0; chunks < 5; chunks += 1) reply.data(Buffer.alloc(1024 * 1024, "x"));
+    expect([said.abandoned, outcomes.length]).toEqual([1, 1]);
+  });
+
   it("is not looked for where none was asked for", async () => {
     const { agent, say } = await replying();
     await say([json], listed("drop"));
