@@ -1,0 +1,133 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { isMap, parse, parseDocument, visit } from "yaml";
+import { commandLinesIn } from "./command-lines.ts";
+import { anchorsOf, blocksOf, proseOf, readPage, readPages, root } from "./pages.ts";
+import { run } from "./programs.ts";
+
+const pages = readPages();
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "sallyport-docs-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("every link of the README and the docs leads to a file, and to a heading of it", () => {
+  const broken: string[] = [];
+  let count = 0;
+  for (const { path, text } of pages) {
+    for (const [, target = ""] of proseOf(text).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      count += 1;
+      const [file = "", anchor] = target.split("#");
+      const to = file === "" ? path : join(dirname(path), file);
+      const problem = problemOf(to, anchor);
+      if (problem !== undefined) broken.push(`${path}: ${target}: ${problem}`);
+    }
+  }
+  expect(broken).toEqual([]);
+  expect(count).toBeGreaterThan(60);
+});
+
+function problemOf(file: string, anchor: string | undefined): string | undefined {
+  if (file.startsWith("..") || !existsSync(join(root, file))) return "no such file";
+  if (anchor === undefined) return undefined;
+  if (!file.endsWith(".md")) return "only a page has headings";
+  return anchorsOf(readPage(file).text).has(anchor) ? undefined : "no such heading";
+}
+
+const lines = new Map(
+  pages.flatMap(({ path, text }) =>
+    commandLinesIn(text).map((args) => [args.join(" "), { path, args }] as const),
+  ),
+);
+
+test("the guides show command lines, so the tests below test something", () => {
+  expect(lines.size).toBeGreaterThan(15);
+});
+
+/** Settings that cannot be used: a line that gets as far as reading them was accepted. */
+const usage = 2;
+
+test.each([...lines])("sallyport %s is a command line that the program takes", async (_line, { args }) => {
+  const settings = join(folder, "none.yaml");
+  // What a line would read or write is looked for where nothing is, whatever this machine has.
+  const away = args.map((arg, at) =>
+    ["--out", "--enrolments"].includes(args[at - 1] ?? "") ? join(folder, "nowhere", "file") : arg,
+  );
+  const { code, err } = await run("cli", [...away, "--config", settings], { folder, input: "eyJh.eyJi.c" });
+  expect(code, err).not.toBe(usage);
+  // It did fail, and for the settings' sake: otherwise it had something to act on.
+  expect(code, err).not.toBe(0);
+});
+
+const zones = ["edge", "connector", "broker", "collector"] as const;
+const configs = new Map(
+  pages.flatMap(({ text }) =>
+    blocksOf(text).flatMap((block) => {
+      const name = block.language === "yaml" ? /^# ([\w-]+)\.yaml\n/.exec(block.text)?.[1] : undefined;
+      return name === undefined ? [] : [[name, block.text] as const];
+    }),
+  ),
+);
+const ruleFile = "lease-rules";
+
+/** The files that a configuration names as secrets are made: a zone does not take one that is not there. */
+function write(zone: string, text: string): string {
+  const at = join(folder, zone);
+  mkdirSync(at, { recursive: true });
+  for (const [path] of text.matchAll(/secrets\/[\w.-]+/g)) {
+    mkdirSync(join(at, "secrets"), { recursive: true });
+    writeFileSync(join(at, path), "a secret", { mode: 0o600 });
+  }
+  const file = join(at, `${zone}.yaml`);
+  writeFileSync(file, text);
+  return file;
+}
+
+test.each(zones)("the %s takes the configuration that the guide gives it", async (zone) => {
+  const file = write(zone, configs.get(zone) ?? "");
+  const { code, err } = await run(zone, ["--config", file, "--check"], { folder });
+  expect(err).toBe("");
+  expect(code).toBe(0);
+});
+
+test.each(zones)("the guide names every setting that the %s knows", async (zone) => {
+  const text = configs.get(zone) ?? "";
+  const { err } = await run(zone, ["--config", write(`${zone}-all`, withUnknownKeys(text)), "--check"], {
+    folder,
+  });
+  const known = [...err.matchAll(/zzzzzzzzzzzz: unknown setting; known here: (.+)$/gm)].flatMap(
+    ([, names = ""]) => names.split(", "),
+  );
+  expect(known.length).toBeGreaterThan(20);
+  expect(known.filter((name) => !new RegExp(`\\b${name}:`).test(text))).toEqual([]);
+});
+
+/** A zone that meets an unknown key in a mapping says which ones it knows there. */
+function withUnknownKeys(text: string): string {
+  const document = parseDocument(text);
+  visit(document, {
+    Map: (_key, map) => {
+      if (isMap(map)) map.add(document.createPair("zzzzzzzzzzzz", 1));
+    },
+  });
+  return String(document);
+}
+
+test("the lease rules of the guide fit its credentials", () => {
+  const { credentials } = parse(configs.get("broker") ?? "") as { credentials: object };
+  const { rules } = parse(configs.get(ruleFile) ?? "") as { rules: { credential: string }[] };
+  expect(new Set(rules.map(({ credential }) => credential))).toEqual(new Set(Object.keys(credentials)));
+});
+
+test("the command line takes the settings that the guide gives it", async () => {
+  // Read before anything is looked for: creds that NATS cannot use come after settings that cannot be used.
+  const text = configs.get("sallyport") ?? "";
+  const file = write("sallyport", text.replaceAll("tls://relay.example.com:4222", "nats://127.0.0.1:1"));
+  const { code, err } = await run("cli", ["status", "--config", file], { folder });
+  expect(err).toContain("setting: nats.");
+  expect(code).not.toBe(78);
+});
