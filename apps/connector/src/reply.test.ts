@@ -81,19 +81,23 @@ async function exchange(limits: Partial<LinkLimits> = {}) {
   return { agent, incoming: await arrived.promise };
 }
 
-/** A reply on its way to an agent, and what was said about it here. */
+/** A reply on its way to an agent, and what was said about it here; `pressed`: chunks for an exchange that was to wait. */
 async function replying(options: Partial<ReplyOptions> = {}, limits: Partial<LinkLimits> = {}) {
   const { agent, incoming } = await exchange(limits);
   const outcomes: ReplyOutcome[] = [];
-  const said = { resumed: 0, abandoned: 0 };
+  const said = { abandoned: 0, pressed: 0 };
+  let held = false;
+  const write = (chunk: Uint8Array) => {
+    if (held) said.pressed += 1;
+    held = !incoming.write(chunk);
+    return !held;
+  };
   const reply = new Reply({
-    exchange: incoming,
+    exchange: Object.assign(Object.create(incoming) as Incoming, { write }),
     scrubber,
     visible: undefined,
     sessionName: (name) => `named(${name})`,
-    resume: () => {
-      said.resumed += 1;
-    },
+    resume: () => undefined,
     abandon: () => {
       said.abandoned += 1;
     },
@@ -102,7 +106,13 @@ async function replying(options: Partial<ReplyOptions> = {}, limits: Partial<Lin
     finished: (outcome) => outcomes.push(outcome),
     ...options,
   });
-  incoming.on({ cancel: () => reply.cancelled(), drain: () => reply.drained() });
+  incoming.on({
+    cancel: () => reply.cancelled(),
+    drain: () => {
+      held = false;
+      reply.drained();
+    },
+  });
   /** Everything at once, as a quick server says it. */
   const say = async (headers: Header[], ...chunks: (string | Uint8Array)[]) => {
     reply.head(200, headers);
@@ -387,7 +397,7 @@ describe("an agent that does not keep up", () => {
     const resume = () => {
       for (const go of waiting.splice(0)) go();
     };
-    const { agent, reply, agentKnows } = await replying({ resume }, { windowBytes });
+    const { agent, reply, agentKnows, said } = await replying({ resume }, { windowBytes });
     agent.reads = false;
     const wire = packed ? gzipSync(body) : Buffer.from(body);
     reply.head(200, packed ? [json, gzip] : [json]);
@@ -407,5 +417,7 @@ describe("an agent that does not keep up", () => {
     await upstream;
     await agentKnows();
     expect([agent.ended, agent.body === body]).toEqual([true, true]);
+    // Nothing was pressed on an exchange that had asked to wait: it would have had to keep all of it.
+    expect(said.pressed).toBe(0);
   });
 });
