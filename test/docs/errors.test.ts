@@ -31,39 +31,41 @@ test("the page gives the status that a denial has without an id", () => {
   expect(codes.get("denied")?.[1]).toBe(String(status));
 });
 
-/** The tokens of the files that ship below a folder: comments are none. */
-function shipped(...folders: string[]): Token[][] {
+/** The files that ship below some folders. */
+function shipped(...folders: string[]): string[] {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
       .filter((path) => path.endsWith(".ts") && !/\.(?:test|fixture)\.ts$/.test(path))
-      .map((path) => tokensOf(readFileSync(join(root, folder, path), "utf8"))),
+      .map((path) => join(folder, path)),
   );
 }
 
+/** Without comments: those name codes that nobody uses. */
+function tokensIn(file: string): Token[] {
+  return tokensOf(readFileSync(join(root, file), "utf8"));
+}
+
 /** JSON-RPC's own range and that of Sallyport, as literals. */
-function jsonRpcCodesIn(tokens: readonly Token[]): string[] {
-  return tokens.flatMap((token, at) =>
-    /^3[12]\d{3}$/.test(token.value) && token.kind === "word" && tokens[at - 1]?.value === "-"
-      ? [`-${token.value}`]
-      : [],
+function jsonRpcCodesIn(file: string): string[] {
+  return tokensIn(file).flatMap(({ kind, value }, at, all) =>
+    kind === "word" && /^3[12]\d{3}$/.test(value) && all[at - 1]?.value === "-" ? [`-${value}`] : [],
   );
 }
 
 test("the page has each JSON-RPC code that a zone can answer with, and no other", () => {
-  const used = new Set(
-    shipped("packages/mcp/src", "apps/edge/src", "apps/connector/src").flatMap(jsonRpcCodesIn),
-  );
+  const files = shipped("packages/mcp/src", "apps/edge/src", "apps/connector/src");
+  const used = new Set(files.flatMap(jsonRpcCodesIn));
   expect(used).toContain(String(DENIED));
   expect(used).toContain(String(UNAVAILABLE));
   expect([...rowsOf(page, "JSON-RPC codes").keys()].sort()).toEqual([...used].sort());
 });
 
 test("the page has each HTTP status that an edge answers by itself, and no other", () => {
-  const literals = shipped("packages/mcp/src", "apps/edge/src", "apps/connector/src/upstream/stdio")
-    .flat()
+  const used = shipped("packages/mcp/src", "apps/edge/src", "apps/connector/src/upstream/stdio")
+    .flatMap(tokensIn)
     .filter(({ kind, value }) => kind === "word" && /^[45]\d\d$/.test(value) && value in STATUS_CODES)
     .map(({ value }) => value);
-  expect([...rowsOf(page, "HTTP statuses").keys()].sort()).toEqual([...new Set(literals)].sort());
+  expect([...rowsOf(page, "HTTP statuses").keys()].sort()).toEqual([...new Set(used)].sort());
 });
 
 test("the page has each source that an answer can name, and no other", () => {
@@ -76,38 +78,31 @@ test("the page has each source that an answer can name, and no other", () => {
   expect([...rowsOf(page, "Sources").keys()].sort()).toEqual(sources.sort());
 });
 
-/** The numbers that a declaration named like `exitCode` or `interrupted` holds. */
-function exitCodesIn(tokens: readonly Token[]): string[] {
+/** The numbers of what is declared as `exitCode: number = 1`, `exitCode = 64`, `exitCodes = { ok: 0, … }`. */
+function exitCodesIn(file: string): string[] {
+  const tokens = tokensIn(file);
   return tokens.flatMap(({ value }, at) => {
     if (!/^(?:exitCodes?|interrupted)$/.test(value)) return [];
     const rest = tokens.slice(at + 1, at + 60);
-    // `exitCode: number = 1`, `exitCode = 64`, `exitCodes = { ok: 0, … }`; anything else declares nothing.
     const start = rest[0]?.value === ":" ? 2 : 0;
     if (rest[start]?.value !== "=" || rest[start + 1]?.value === "=") return [];
-    const end = rest.findIndex(({ value }) => value === ";" || value === "}");
-    return rest
-      .slice(start, end)
-      .filter(({ kind, value }) => kind === "word" && /^\d+$/.test(value))
-      .map(({ value }) => value);
+    const end = rest.findIndex((token) => token.value === ";" || token.value === "}");
+    return rest.slice(start, end).flatMap((token) => (/^\d+$/.test(token.value) ? [token.value] : []));
   });
 }
 
 const exits = rowsOf(page, "Exit codes");
 const namedFor = (column: number) =>
-  [...exits].filter(([, cells]) => cells[column] !== "–").map(([code]) => code);
-const runtime = "packages/runtime/src";
+  [...exits].flatMap(([code, cells]) => (cells[column] === "–" ? [] : [code])).sort();
+/** How a command ends, and not a zone. */
+const runCommand = "packages/runtime/src/lifecycle/run-command.ts";
 
 test("the page has each exit code of a zone, and no other", () => {
-  const files = shipped(`${runtime}/config`, `${runtime}/lifecycle`);
-  const ofCommands = ["143"];
-  const used = new Set(files.flatMap(exitCodesIn).filter((code) => !ofCommands.includes(code)));
-  expect(namedFor(0).sort()).toEqual([...used].sort());
+  const files = shipped("packages/runtime/src").filter((file) => file !== runCommand);
+  expect(namedFor(0)).toEqual([...new Set(files.flatMap(exitCodesIn))].sort());
 });
 
 test("the page has each exit code of the command line, and no other", () => {
-  const [command] = [`${runtime}/lifecycle/run-command.ts`].map((path) =>
-    tokensOf(readFileSync(join(root, path), "utf8")),
-  );
-  const used = new Set([...shipped("apps/cli/src"), command ?? []].flatMap(exitCodesIn));
-  expect(namedFor(1).sort()).toEqual([...used].sort());
+  const files = [...shipped("apps/cli/src"), runCommand];
+  expect(namedFor(1)).toEqual([...new Set(files.flatMap(exitCodesIn))].sort());
 });

@@ -42,7 +42,7 @@ export function proseOf(text: string): string {
 }
 
 /** What is below one heading of the second level, up to the next. */
-export function section(page: Page, heading: string): string {
+function section(page: Page, heading: string): string {
   const [, body] = page.text.split(`\n## ${heading}\n`);
   if (body === undefined) throw new Error(`${page.path} has no section "${heading}"`);
   return body.split(/^## /m)[0] ?? "";
