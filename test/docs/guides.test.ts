@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { compilePolicies } from "@sallyport/policy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isMap, parse, parseDocument, visit } from "yaml";
 import { commandLinesIn } from "./command-lines.ts";
@@ -116,6 +117,15 @@ function withUnknownKeys(text: string): string {
   });
   return String(document);
 }
+
+const policies = pages.flatMap(({ path, text }) =>
+  blocksOf(text).flatMap((block) => (block.language === "cedar" ? [{ name: path, text: block.text }] : [])),
+);
+
+test("the policies of the guides are policies", () => {
+  expect(policies.length).toBeGreaterThan(0);
+  for (const policy of policies) expect(compilePolicies([policy]).count).toBeGreaterThan(0);
+});
 
 test("the lease rules of the guide fit its credentials", () => {
   const { credentials } = parse(configs.get("broker") ?? "") as { credentials: object };
