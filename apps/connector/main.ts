@@ -7,6 +7,7 @@ import { jwksFromFile, jwksFromUrl, revocations as revocationList, tokenVerifier
 import { loadPolicies } from "@sallyport/policy";
 import { runApp, startTelemetry } from "@sallyport/runtime";
 import { readPrivateKeyText } from "@sallyport/seal";
+import { CallsInProgress } from "./src/calls-in-progress.ts";
 import { connectorConfig } from "./src/config.ts";
 import { brokerClient } from "./src/credentials/broker.ts";
 import { Leases } from "./src/credentials/leases.ts";
@@ -19,6 +20,7 @@ const sweepMs = 1_000;
 
 await runApp("connector", async (app) => {
   const config = await app.config(connectorConfig);
+  app.addGrace(config.limits.drain);
   const who = { zone: "connector", instance: config.instance } as const;
   const boot = randomUUID();
   const now = () => new Date();
@@ -67,6 +69,7 @@ await runApp("connector", async (app) => {
   for (const { upstream, name } of servers.values())
     app.use({ close: () => upstream.close() }, `server ${name}`);
 
+  const calls = new CallsInProgress();
   const revoked = revocationList();
   const { tokens } = config;
   const doors = new Doors({
@@ -104,6 +107,7 @@ await runApp("connector", async (app) => {
     policies,
     sessions: sessionNames(config.instance, privateKey),
     leases,
+    calls,
     audit: {
       append: (fields: AuditFields) => writer.append(record(fields)),
       appendLater: (fields: AuditFields) => writer.appendLater(record(fields)),
@@ -130,25 +134,38 @@ await runApp("connector", async (app) => {
     "revocations",
   );
 
-  app.use(
+  const presence = app.use(
     announce(bus, {
       version: app.version,
       boot,
       news: () => ({
         servers: [...servers.values()].map(({ name, upstream }) => {
-          const problem = upstream.problem();
+          const problem = calls.draining ? "the connector is draining" : upstream.problem();
           return problem === undefined ? { name, ready: true } : { name, ready: false, problem };
         }),
       }),
     }),
     "presence",
   );
-  const sweep = setInterval(() => doors.sweep(), sweepMs);
+  const sweep = setInterval(() => {
+    doors.sweep();
+    calls.sweep();
+  }, sweepMs);
   app.use({ close: async () => clearInterval(sweep) }, "sweep");
+  const claiming = new AbortController();
+  app.use({ close: async () => claiming.abort() }, "claims");
   void leases.keepAlive({
-    signal: app.signal,
+    signal: claiming.signal,
     failed: (err) => app.log.warn({ err }, "the broker was not told which sessions live"),
   });
+  // The last to open, so the first to close: calls in progress end while all that they need is still there.
+  const drain = async () => {
+    const drained = calls.drain(config.limits.drain);
+    presence.now();
+    const left = await drained;
+    if (left > 0) app.log.warn({ left }, "calls did not end within limits.drain, and are broken off");
+  };
+  app.use({ close: drain }, "calls in progress");
 
   app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
   app.health.check("edges", () => (doors.size > 0 ? "ok" : { problem: "no edge has opened a tunnel" }));

@@ -21,6 +21,7 @@ const sweepMs = 2_000;
 
 await runApp("edge", async (app) => {
   const config = await app.config(edgeConfig);
+  app.addGrace(config.limits.drain);
   const who = { zone: "edge", instance: config.instance } as const;
   const now = () => new Date();
 
@@ -121,6 +122,7 @@ await runApp("edge", async (app) => {
     authenticate,
     tunnels,
     limits: config.limits,
+    publicUrl: config.publicUrl,
   };
   const server = app.use(
     await listen({

@@ -10,6 +10,7 @@ import { compilePolicies } from "@sallyport/policy";
 import { generateRecipientKey } from "@sallyport/seal";
 import { startNats, until } from "@sallyport/testkit";
 import { exportJWK, SignJWT } from "jose";
+import { CallsInProgress } from "../../apps/connector/src/calls-in-progress.ts";
 import { Leases } from "../../apps/connector/src/credentials/leases.ts";
 import { handleExchange } from "../../apps/connector/src/handle-exchange.ts";
 import { openServers } from "../../apps/connector/src/servers.ts";
@@ -106,6 +107,7 @@ export async function startWorld(): Promise<World> {
     const deps: Parameters<typeof handleExchange>[0] = {
       ...{ tenant, servers, policies, leases, log },
       sessions: sessionNames(name, privateKey),
+      calls: new CallsInProgress(),
       audit: { append: async () => undefined, appendLater: async () => undefined },
       maxBodyBytes: 1024 * 1024,
     };

@@ -4,6 +4,7 @@ import { asServiceError, type ExchangeHead } from "@sallyport/contracts";
 import { type Answer, type FailureSource, type Message, type RequestId, unavailable } from "@sallyport/mcp";
 import type { PolicySet } from "@sallyport/policy";
 import type { CallSpans } from "./call-spans.ts";
+import type { CallsInProgress } from "./calls-in-progress.ts";
 import type { Leases } from "./credentials/leases.ts";
 import type { LinkGrants, LiveGrant } from "./grants.ts";
 import type { Server } from "./servers.ts";
@@ -15,6 +16,7 @@ export interface ExchangeDeps {
   policies: PolicySet;
   sessions: SessionNames;
   leases: Leases;
+  calls: Pick<CallsInProgress, "begin" | "ended">;
   audit: { append(fields: AuditFields): Promise<void>; appendLater(fields: AuditFields): Promise<void> };
   maxBodyBytes: number;
   log: { warn(fields: object, message: string): void };

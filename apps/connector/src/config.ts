@@ -79,5 +79,11 @@ export const connectorConfig = appConfig({
     creds: filePath(),
     caFile: filePath().optional(),
   }),
-  limits: z.strictObject({ broker: duration({ min: "100ms", max: "30s" }).default(5_000) }).prefault({}),
+  limits: z
+    .strictObject({
+      broker: duration({ min: "100ms", max: "30s" }).default(5_000),
+      /** How long an orderly stop waits for calls in progress. */
+      drain: duration({ max: "10m" }).default(10_000),
+    })
+    .prefault({}),
 });

@@ -26,6 +26,8 @@ export async function handleExchange(
     const server = findServer(deps, head.server);
     // 2. What is asked? Read again from the bytes: the edge is not believed about it.
     const messages = readBody(deps, head, exchange.body);
+    // Not while this connector drains: another one takes it, or this one when it is back.
+    deps.calls.begin(exchange, { method: head.method, messages });
     spans = startCallSpans(head, messages);
     // 3. In whose session? Its name is bound to the principal that made it.
     const session = findSession(deps, { head, grant, messages });
@@ -45,6 +47,7 @@ export async function handleExchange(
     relay(deps, call, lease);
   } catch (thrown) {
     finishUnsent(exchange, thrown);
+    deps.calls.ended(exchange);
     spans?.end(
       thrown instanceof Answered ? { status: thrown.answer.status } : { error: asServiceError(thrown) },
     );

@@ -36,6 +36,8 @@ export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefine
       held?.done();
       span.end(outcome);
       spans.end(outcome);
+      deps.calls.ended(exchange);
+      if (outcome.error) deps.log.warn({ err: outcome.error, server: server.name }, "a call failed");
       recordEnd(deps, call, { ...outcome, durationMs: performance.now() - startedAt });
       const over = head.method === "DELETE" || outcome.status === 404 || (isInitialize(messages) && !named);
       if (over && (named || isInitialize(messages))) endSession(deps, session);

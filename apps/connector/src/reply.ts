@@ -47,6 +47,9 @@ export class Reply implements UpstreamReply {
   #filter: BodyFilter | undefined;
   #decoder: BodyDecoder | undefined;
   #bytes = 0;
+  #isEvents = false;
+  /** The last of what has gone out, while it is events: whether one of ours may follow. */
+  #tail = "\n\n";
   #headed = false;
   #finished = false;
 
@@ -74,6 +77,7 @@ export class Reply implements UpstreamReply {
       );
       return;
     }
+    this.#isEvents = type === "events";
     this.#headed = true;
     exchange.reply({ status, headers: this.#headers(headers) } satisfies ReplyHead);
   }
@@ -89,11 +93,16 @@ export class Reply implements UpstreamReply {
     else this.#last();
   }
 
+  /** The upstream has failed. Among events that is one more event, so that the agent is told what happened, and where. */
   fail(error: ServiceError, reached = true): void {
     if (this.#finished) return;
-    // The grant has ended: that is the agent's affair and not the upstream's failure.
-    if (this.#headed || error.code === "unauthenticated") this.#options.exchange.fail(error);
-    else answer(this.#options.exchange, this.#options.failure(error, reached));
+    const event = this.#lastEvent(error, reached);
+    if (event === undefined) {
+      this.#fail(error, reached);
+      return;
+    }
+    this.#write(event);
+    this.#options.exchange.end();
     this.#finish(error);
   }
 
@@ -154,7 +163,7 @@ export class Reply implements UpstreamReply {
         this.#write(this.#filter.end());
       } else this.#write(rest);
     } catch (error) {
-      this.fail(asServiceError(error));
+      this.#fail(asServiceError(error));
       return;
     }
     this.#options.exchange.end();
@@ -163,14 +172,31 @@ export class Reply implements UpstreamReply {
 
   #write(bytes: Uint8Array): boolean {
     this.#bytes += bytes.length;
+    if (this.#isEvents) this.#tail = lastTwo(this.#tail, bytes);
     return bytes.length === 0 || this.#options.exchange.write(bytes);
   }
 
   /** The upstream knows nothing of it: left alone, it would be read for as long as it likes to write. */
   #refuse(error: ServiceError): void {
     if (this.#finished) return;
-    this.fail(error);
+    this.#fail(error);
     this.#options.abandon();
+  }
+
+  #fail(error: ServiceError, reached = true): void {
+    // The grant has ended: that is the agent's affair and not the upstream's failure.
+    if (this.#headed || error.code === "unauthenticated") this.#options.exchange.fail(error);
+    else answer(this.#options.exchange, this.#options.failure(error, reached));
+    this.#finish(error);
+  }
+
+  /** Undefined where none may follow: within an event it would be taken for a part of it. */
+  #lastEvent(error: ServiceError, reached: boolean): Uint8Array | undefined {
+    if (!this.#headed || !this.#isEvents || this.#tail !== "\n\n" || error.code === "unauthenticated")
+      return undefined;
+    const { status, body } = this.#options.failure(error, reached);
+    // Any other status: there is no id to answer under, as on a GET stream, which a cut tells enough.
+    return status === 200 ? Buffer.from(`event: message\ndata: ${body}\n\n`) : undefined;
   }
 
   #finish(error: ServiceError | undefined, cancelled = false): void {
@@ -194,6 +220,11 @@ export function answer(exchange: Incoming, { status, headers, body }: Answer): v
 }
 
 const nothing = new Uint8Array(0);
+
+function lastTwo(before: string, bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.subarray(Math.max(0, bytes.length - 4))).toString("latin1");
+  return (before + text).replaceAll("\r\n", "\n").slice(-2);
+}
 
 /** All that the headers of this name say: two of them are one list (RFC 9110, section 5.3). */
 function allOf(headers: readonly Header[], name: string): string | undefined {

@@ -51,6 +51,8 @@ export const edgeConfig = appConfig({
       answer: duration({ min: "100ms", max: "1h" }).default(60_000),
       /** Until the last byte of a request: a client that dribbles holds a connection no longer. */
       request: duration({ min: "1s", max: "10m" }).default(30_000),
+      /** How long an orderly stop waits for calls in progress. */
+      drain: duration({ max: "10m" }).default(10_000),
       connections: z.int().min(1).max(200_000).default(20_000),
     })
     .prefault({}),

@@ -15,6 +15,7 @@ export interface CallDeps {
   authenticate(authorization: string | undefined, server: string): Promise<Caller>;
   tunnels: { choose(server: string, connector: string | undefined): OpenTunnel };
   limits: { body: number; answer: number };
+  publicUrl: string;
 }
 
 /**
@@ -43,7 +44,12 @@ export async function handleCall(deps: CallDeps, call: HttpCall): Promise<void> 
     const answer =
       thrown instanceof Refusal
         ? thrown.answer
-        : failure(asServiceError(thrown), { messages, sent: false, source: "edge" });
+        : failure(asServiceError(thrown), {
+            messages,
+            sent: false,
+            source: "edge",
+            resource: { publicUrl: deps.publicUrl, server: call.server },
+          });
     span?.end({ status: answer.status, error: asServiceError(thrown) });
     send(call.response, answer);
   }
@@ -59,9 +65,15 @@ function exchange(
   },
 ): void {
   const { tunnel, grant, span, messages } = call;
+  const failed = {
+    messages,
+    sent: true,
+    source: "relay",
+    resource: { publicUrl: deps.publicUrl, server: call.server },
+  } as const;
   const writer = new ReplyWriter(call.response, {
-    answer: (error) => failure(error, { messages, sent: true, source: "relay" }),
-    lastEvent: (error) => errorEvent(error, messages),
+    answer: (error) => failure(error, failed),
+    lastEvent: (error) => errorEvent(error, failed),
     finished: (outcome) => {
       grant.release();
       span.end(outcome);
@@ -114,7 +126,7 @@ function connectorOf(request: IncomingMessage): string | undefined {
 }
 
 /** The tunnel broke while events were coming: the call's own id is told, so that no client waits for ever. */
-function errorEvent(error: ServiceError, messages: readonly Message[]): string | undefined {
-  if (firstRequestId(messages) === undefined) return undefined;
-  return `event: message\ndata: ${failure(error, { messages, sent: true, source: "relay" }).body}\n\n`;
+function errorEvent(error: ServiceError, call: Parameters<typeof failure>[1]): string | undefined {
+  if (firstRequestId(call.messages) === undefined) return undefined;
+  return `event: message\ndata: ${failure(error, call).body}\n\n`;
 }

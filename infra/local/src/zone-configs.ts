@@ -33,6 +33,8 @@ export async function zoneConfigs(
   const edges = { [edge]: keys.publicFile };
   const tokens = { issuer: around.issuerUrl, jwksUrl: `${around.issuerUrl}/jwks` };
   const enrolments = material.path("enrolments");
+  // Less than the product's own: whoever stops a local stack is waiting for it.
+  const limits = { drain: plan.drain ?? "2s" };
   const zone = async (zone: ZoneConfig["zone"], instance: string, config: object): Promise<ZoneConfig> => ({
     zone,
     instance,
@@ -56,6 +58,7 @@ export async function zoneConfigs(
         tokens: { ...tokens, publicUrl: around.edgeUrl },
         policies,
         servers: around.servers,
+        limits,
       }),
     );
   }
@@ -84,6 +87,7 @@ export async function zoneConfigs(
       tokens,
       signingKey: keys.privateFile,
       enrolments,
+      limits,
     }),
   ];
 }

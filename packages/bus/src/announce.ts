@@ -9,8 +9,14 @@ const everyMs = 1_000;
 
 type News = Pick<z.input<NonNullable<typeof presence.body>>, "servers" | "problems">;
 
-/** Says "I am here" now and once a second: which process this is, since when, and what it has to tell. */
-export function announce(bus: Bus, who: { version: string; news(): News; boot?: string }): Closable {
+/**
+ * Says "I am here" now and once a second: which process this is, since when, and what it has to tell. `now` says it
+ * once more, for news that should not wait.
+ */
+export function announce(
+  bus: Bus,
+  who: { version: string; news(): News; boot?: string },
+): Closable & { now(): void } {
   const { zone, instance } = bus.who;
   const boot = who.boot ?? randomUUID();
   const startedAt = new Date().toISOString();
@@ -21,5 +27,5 @@ export function announce(bus: Bus, who: { version: string; news(): News; boot?: 
     });
   say();
   const timer = setInterval(say, everyMs);
-  return { close: async () => clearInterval(timer) };
+  return { now: say, close: async () => clearInterval(timer) };
 }

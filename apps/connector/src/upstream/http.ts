@@ -34,6 +34,7 @@ export function httpUpstream(deps: HttpUpstreamDeps): Upstream {
 function dispatch(deps: HttpUpstreamDeps, request: UpstreamRequest, reply: UpstreamReply): UpstreamCall {
   let controller: Dispatcher.DispatchController | undefined;
   let cancelled = false;
+  let begun = false;
   const call: UpstreamCall = {
     cancel: () => {
       cancelled = true;
@@ -66,6 +67,7 @@ function dispatch(deps: HttpUpstreamDeps, request: UpstreamRequest, reply: Upstr
           );
           return;
         }
+        begun = true;
         reply.head(status, pairs(headers));
       },
       onResponseData: (started, chunk) => {
@@ -76,10 +78,8 @@ function dispatch(deps: HttpUpstreamDeps, request: UpstreamRequest, reply: Upstr
       },
       onResponseError: (_started, error) => {
         if (cancelled) return;
-        reply.fail(
-          asUpstreamError(error, deps.server),
-          !(error instanceof EgressError) || !beforeSending.has(error.code),
-        );
+        const reached = begun || !(error instanceof EgressError) || !beforeSending.has(error.code);
+        reply.fail(asUpstreamError(error, { server: deps.server, reached, begun }), reached);
       },
     },
   );
@@ -103,11 +103,19 @@ function place(deps: HttpUpstreamDeps, request: UpstreamRequest): { path: string
 const beforeSending = new Set(["address-refused", "dns", "connect", "tls"]);
 
 /** Names are public, addresses and the upstream's words are not: those stay in `detail`. */
-function asUpstreamError(error: unknown, server: string): ServiceError {
+function asUpstreamError(
+  error: unknown,
+  { server, reached, begun }: { server: string; reached: boolean; begun: boolean },
+): ServiceError {
   const { code, reason } = asEgressError(error);
-  const message =
-    code === "timeout" ? `${server} did not answer in time` : `${server} could not be reached (${code})`;
-  return new ServiceError(code === "timeout" ? "timeout" : "unavailable", message, {
+  const what = () => {
+    if (code === "timeout") return "did not answer in time";
+    if (begun) return "broke off its reply";
+    return reached && code === "connect"
+      ? "broke the connection before it answered"
+      : `could not be reached (${code})`;
+  };
+  return new ServiceError(code === "timeout" ? "timeout" : "unavailable", `${server} ${what()}`, {
     detail: reason,
     cause: error,
   });

@@ -100,6 +100,7 @@ export async function startFront(issuer: TestIssuer, options: Partial<ListenOpti
       },
     },
     limits: { body, answer: 1_000 },
+    publicUrl,
   };
   const front = await listen({
     host: "127.0.0.1",
@@ -107,7 +108,7 @@ export async function startFront(issuer: TestIssuer, options: Partial<ListenOpti
     tls: undefined,
     publicUrl,
     issuer: issuer.url,
-    limits: { body, connections: 100, request: 30_000 },
+    limits: { body, connections: 100, request: 30_000, drain: 5_000 },
     call: (call) => handleCall(deps, call),
     ...options,
   });

@@ -5,6 +5,7 @@ import type { SecretFile } from "@sallyport/runtime";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { HttpCall } from "./http-call.ts";
 import { metadataPath, protectedResourceMetadata } from "./metadata.ts";
+import { PostsInProgress } from "./posts-in-progress.ts";
 import { problem } from "./refusal.ts";
 import { send } from "./reply-writer.ts";
 
@@ -14,8 +15,8 @@ export interface ListenOptions {
   tls: { certFile: string; keyFile: SecretFile } | undefined;
   publicUrl: string;
   issuer: string;
-  /** `request`: milliseconds that a request may take to arrive. */
-  limits: { body: number; connections: number; request: number };
+  /** `request`: milliseconds that a request may take to arrive. `drain`: that calls may take to end once it closes. */
+  limits: { body: number; connections: number; request: number; drain: number };
   /** Answers the call itself. */
   call(call: HttpCall): Promise<void>;
 }
@@ -37,6 +38,7 @@ export async function listen(options: ListenOptions): Promise<{ port: number; cl
     connectionTimeout: 0,
     keepAliveTimeout: 65_000,
     forceCloseConnections: true,
+    return503OnClosing: false,
     ...(options.tls ? { https: { ...bounds, ...(await tlsOptions(options.tls)) } } : { http: bounds }),
   } as object) as unknown as FastifyInstance;
   app.server.maxConnections = options.limits.connections;
@@ -54,12 +56,25 @@ export async function listen(options: ListenOptions): Promise<{ port: number; cl
     send(reply.raw, problem(404, "there is nothing here: MCP servers are at /mcp/{server}").answer);
   });
 
+  const posts = new PostsInProgress();
+  app.addHook("preClose", async () => {
+    const drained = posts.drain(options.limits.drain);
+    // Nobody connects any more, and connections that do nothing are closed; the others are let go after the drain.
+    app.server.close();
+    await drained;
+  });
+
   app.route<{ Params: { server: string } }>({
     method: ["POST", "GET", "DELETE"],
     url: "/mcp/:server",
     exposeHeadRoute: false,
     handler: async (request, reply) => {
       reply.hijack();
+      if (!posts.begin(request.raw, reply.raw)) {
+        const again = { "retry-after": "1", connection: "close" };
+        send(reply.raw, problem(503, "this edge is shutting down; try again", again).answer);
+        return;
+      }
       await options.call({
         server: request.params.server,
         method: request.method as HttpCall["method"],

@@ -7,6 +7,7 @@ import {
   type RequestId,
   unavailable,
 } from "@sallyport/mcp";
+import { challenge } from "./metadata.ts";
 
 /** A request that ends here with this answer. */
 export class Refusal extends Error {
@@ -31,14 +32,26 @@ export function problem(status: number, title: string, headers: Record<string, s
 /** A failure of the tunnel as the agent's own wire says it. `sent`: the call may have reached the upstream. */
 export function failure(
   error: ServiceError,
-  call: { messages: readonly Message[]; sent: boolean; source: FailureSource },
+  call: {
+    messages: readonly Message[];
+    sent: boolean;
+    source: FailureSource;
+    /** What was called, for the challenge of a 401. */
+    resource: { publicUrl: string; server: string };
+  },
 ): Answer {
   const id = firstRequestId(call.messages);
   switch (error.code) {
     case "not_found":
       return problem(404, error.message).answer;
     case "unauthenticated":
-      return problem(401, error.message).answer;
+      // The words of the challenge are ours: the connector's go into the body alone.
+      return problem(401, error.message, {
+        "www-authenticate": challenge(call.resource, {
+          code: "invalid_token",
+          description: "the access token was not accepted",
+        }),
+      }).answer;
     case "denied":
       return problem(403, error.message).answer;
     case "invalid":

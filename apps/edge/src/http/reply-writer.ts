@@ -67,11 +67,13 @@ export class ReplyWriter implements ReplyHandlers {
     this.#isEventStream = headers.some(
       ([name, value]) => name.toLowerCase() === "content-type" && value.startsWith("text/event-stream"),
     );
-    // Head and first bytes arrive together for a small reply: one segment, not two.
+    // Head and first bytes arrive together for a small reply: one segment, not two. A body that is late holds no head.
     this.#response.cork();
     this.#response.writeHead(status, flat);
-    if (this.#isEventStream) this.#response.flushHeaders();
-    queueMicrotask(() => this.#response.uncork());
+    queueMicrotask(() => {
+      if (!this.#response.writableEnded) this.#response.flushHeaders();
+      this.#response.uncork();
+    });
   }
 
   data(chunk: Uint8Array): void {

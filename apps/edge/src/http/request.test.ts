@@ -190,7 +190,7 @@ describe("what a URL may hold", () => {
 
 describe("sizes", () => {
   it("of a body end at the limit: 413, before it was read", async () => {
-    front = await startFront(issuer, { limits: { body: 1000, connections: 10, request: 30_000 } });
+    front = await startFront(issuer, { limits: { body: 1000, connections: 10, request: 30_000, drain: 0 } });
     const sized = (bytes: number) =>
       call({
         name: "a",
@@ -213,7 +213,7 @@ describe("sizes", () => {
   });
 
   it("of the number of connections are bounded", async () => {
-    front = await startFront(issuer, { limits: { body: 1000, connections: 3, request: 30_000 } });
+    front = await startFront(issuer, { limits: { body: 1000, connections: 3, request: 30_000, drain: 0 } });
     const sockets = [1, 2, 3].map(() => connect(front.port, "127.0.0.1"));
     await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
     await expect(statusOf({})).rejects.toThrow();
@@ -229,7 +229,7 @@ describe("a client that dribbles", () => {
       `POST /mcp/orders HTTP/1.1\r\nhost: edge.test\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{`,
     ],
   ])("%s is cut off in time, and the others are served meanwhile", async (_what, begin) => {
-    front = await startFront(issuer, { limits: { body: 1000, connections: 10, request: 1_000 } });
+    front = await startFront(issuer, { limits: { body: 1000, connections: 10, request: 1_000, drain: 0 } });
     const socket = connect(front.port, "127.0.0.1");
     const began = performance.now();
     const cut = new Promise<string>((resolve) => {

@@ -17,6 +17,8 @@ const settings = appConfig({
     "give-up",
   ]),
   note: z.string().default(""),
+  /** Milliseconds that closing takes, and that are added to the grace. */
+  slowly: z.string().transform(Number).default(20),
 });
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -26,6 +28,7 @@ await runApp(
   "fixture",
   async (app) => {
     const config = await app.config(settings);
+    app.addGrace(config.slowly);
     app.use({ close: () => say("closed first") }, "first");
     if (config.behave === "cannot-boot") {
       throw new BootError("the vault does not answer", { setting: "vault.address", fix: "start it" });
@@ -37,7 +40,7 @@ await runApp(
           say("closing second");
           if (config.behave === "hang") await new Promise(() => {});
           if (config.behave === "fail-to-close") throw new Error("socket gone");
-          await later(20);
+          await later(config.slowly);
           say("closed second");
         },
       },

@@ -98,6 +98,14 @@ test("the grace timer bounds a close that hangs and names what is open", async (
   expect(app.output.err).toContain('"open":["first","second"]');
 });
 
+test("work in hand that was given time of its own is not cut by the grace timer", async () => {
+  const app = withConfig('behave: well\nslowly: "400"', { TEST_GRACE_MS: "300" });
+  await app.shows("ready");
+  app.child.kill("SIGTERM");
+  expect(await app.exit).toBe(0);
+  expect(app.output.out).toContain("closed first");
+});
+
 test("a resource that fails to close does not keep the others open", async () => {
   const app = withConfig("behave: fail-to-close");
   await app.shows("ready");

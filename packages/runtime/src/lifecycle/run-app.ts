@@ -21,6 +21,8 @@ export interface App {
   config<S extends z.ZodType<ProcessSettings>>(schema: S): Promise<z.output<S>>;
   /** Keeps a resource until the stop; resources close in reverse order. Returns it. */
   use<R extends Resource>(resource: R, name?: string): R;
+  /** Work in hand may need so long to end: the orderly stop may take that much longer. Milliseconds. */
+  addGrace(milliseconds: number): void;
   /** Begins the orderly stop. With an error the process has failed: it is logged and the exit code is 1. */
   stop(failure?: Error): void;
 }
@@ -67,7 +69,7 @@ class Life implements App {
   readonly health = new Health();
   log: Log;
   readonly #args: ProcessArguments;
-  readonly #graceMs: number;
+  #graceMs: number;
   readonly #resources = new Resources();
   readonly #stopping = new AbortController();
   /** Keeps the event loop alive between boot and stop, whatever the resources do. */
@@ -128,6 +130,10 @@ class Life implements App {
     // Opened after the stop began: whoever awaited it must not go on, and the stop has to close it too.
     if (this.signal.aborted) throw new Error(`${name} was opened while stopping`);
     return resource;
+  }
+
+  addGrace(milliseconds: number): void {
+    this.#graceMs += milliseconds;
   }
 
   stop(failure?: Error): void {
