@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { until } from "@sallyport/testkit";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Vault } from "./connection.ts";
@@ -71,7 +71,7 @@ test("a revoked token is replaced by one new login, and the call succeeds", asyn
 });
 
 test("a token that cannot be replaced gives `denied` within a second, and a restored role is noticed", async () => {
-  const vault = await connected();
+  const vault = await connected({ nextTry: (_refusals, now) => now + 1_000 });
   await revokeTokensOf(fixture);
   await fixture.admin("POST", "auth/approle/role/broker", {
     bind_secret_id: true,
@@ -84,6 +84,79 @@ test("a token that cannot be replaced gives `denied` within a second, and a rest
   await fixture.admin("POST", "auth/approle/role/broker", { secret_id_bound_cidrs: "" });
   await until("the login working again", () => vault.problem() === undefined, { within: 5_000 });
   expect((await read(vault)).material.value).toBe("crm-token-1");
+});
+
+/** Vault's answers to logins with a role_id, by the audit device: how many were refused. */
+async function refusedLogins(): Promise<number> {
+  const lines = (await readFile(fixture.bao.auditFile, "utf8")).split("\n");
+  return lines.filter(
+    (line) => line.includes('"type":"response"') && /approle\/login/.test(line) && /"error":/.test(line),
+  ).length;
+}
+
+test("a refused login does not lock its AppRole out, and a new secret_id takes effect by itself", async () => {
+  const own = await fixture.withOwnRole("rotated");
+  let wanted = 0;
+  const onLogin = () => {
+    wanted += 1;
+  };
+  const vault = await openFixtureVault(own, { onLogin });
+  open.push(vault);
+  await revokeTokensOf(fixture);
+  await destroySecretId(own);
+  const before = await refusedLogins();
+  expect((await failing(vault)).problem).toBe("denied");
+  await until("twenty wishes to log in", () => wanted >= 20, { within: 5_000 });
+  expect((await refusedLogins()) - before).toBeLessThanOrEqual(2);
+  // As `vault write … > secret-id` does it: empty first. That is not a secret_id to be tried.
+  await writeFile(own.secretIdFile, "");
+  const then = wanted;
+  await until("more wishes", () => wanted >= then + 5, { within: 5_000 });
+  expect((await refusedLogins()) - before).toBeLessThanOrEqual(2);
+  await writeFile(own.secretIdFile, await newSecretId("rotated"));
+  await until("the new secret_id's effect", () => vault.problem() === undefined, { within: 2_000 });
+  expect((await read(vault)).material.value).toBe("crm-token-1");
+});
+
+test("a new wrapping token takes effect by itself once the secret_id in memory is refused, not before", async () => {
+  const own = await fixture.withOwnRole("rewrapped");
+  const secretIdWrapped = await own.wrapSecretId();
+  const vault = await openFixtureVault(own, { secretIdWrapped });
+  open.push(vault);
+  // One that is no good lies there, as for a next start that did not come.
+  await writeFile(secretIdWrapped, "no-such-token");
+  await revokeTokensOf(fixture);
+  expect((await read(vault)).material.value).toBe("crm-token-1");
+  await revokeTokensOf(fixture);
+  await fixture.admin("POST", "auth/approle/role/rewrapped", { secret_id_bound_cidrs: "192.0.2.1/32" });
+  expect((await failing(vault)).problem).toBe("denied");
+  await fixture.admin("POST", "auth/approle/role/rewrapped", { secret_id_bound_cidrs: "" });
+  await rename(await own.wrapSecretId(), secretIdWrapped);
+  await until("the new token's effect", () => vault.problem() === undefined, { within: 2_000 });
+  await expect(openFixtureVault(own, { secretIdWrapped })).rejects.toThrow(/was used before/);
+});
+
+test("a Vault that is sealed or away is known while nobody calls, and so is its return", async () => {
+  const vault = await connected({ times: { watchMs: 100 } });
+  await fixture.bao.seal();
+  await until("sealed", () => vault.problem() === "Vault is sealed", { within: 3_000 });
+  await fixture.bao.unseal();
+  await until("the return", () => vault.problem() === undefined, { within: 5_000 });
+  await fixture.bao.kill();
+  await until("away", () => /no answer/.test(vault.problem() ?? ""), { within: 3_000 });
+  await fixture.bao.restart();
+  await until("the return", () => vault.problem() === undefined, { within: 5_000 });
+});
+
+test("a Vault that answers nothing is known while nobody calls", async () => {
+  const vault = await connected({ times: { callMs: 300, watchMs: 100 } });
+  await fixture.bao.kill("SIGSTOP");
+  try {
+    await until("no answer in time", () => /in time/.test(vault.problem() ?? ""), { within: 3_000 });
+  } finally {
+    await fixture.bao.kill("SIGCONT");
+  }
+  await until("the return", () => vault.problem() === undefined, { within: 5_000 });
 });
 
 test("a sealed Vault is `sealed` at once, and its unsealing is noticed without a restart", async () => {
@@ -180,4 +253,14 @@ async function revokeTokensOf({ admin }: VaultFixture): Promise<void> {
     if ((data as { path: string }).path !== "auth/approle/login") continue;
     await admin("POST", "auth/token/revoke-accessor", { accessor });
   }
+}
+
+async function destroySecretId({ admin, secretIdFile }: VaultFixture): Promise<void> {
+  const secret_id = (await readFile(secretIdFile, "utf8")).trim();
+  await admin("POST", "auth/approle/role/rotated/secret-id/destroy", { secret_id });
+}
+
+async function newSecretId(role: string): Promise<string> {
+  const { data } = await fixture.admin("POST", `auth/approle/role/${role}/secret-id`, {});
+  return (data as { secret_id: string }).secret_id;
 }

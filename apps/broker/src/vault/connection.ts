@@ -14,11 +14,13 @@ export interface VaultTimes {
   callMs: number;
   /** How often Vault is asked whether it is back, while it is known to be away. */
   probeMs: number;
+  /** How often Vault is asked whether it is there, while nothing else says that it is not. */
+  watchMs: number;
   /** How long the first login may take before the boot fails. */
   patienceMs: number;
 }
 
-const usualTimes: VaultTimes = { callMs: 800, probeMs: 500, patienceMs: 30_000 };
+const usualTimes: VaultTimes = { callMs: 800, probeMs: 500, watchMs: 5_000, patienceMs: 30_000 };
 
 type Request = Pick<VaultAsk, "method" | "path" | "body">;
 
@@ -37,7 +39,8 @@ interface Outage {
 
 /**
  * Logs in and keeps the token alive. The first login has to succeed, so that a broker that can never work does not
- * start; from then on a Vault that goes away is noticed by the first call that fails, and its return by a probe.
+ * start; from then on a Vault that goes away is noticed by the first call that fails, or by the watch where nobody calls,
+ * and its return by a probe.
  */
 export async function connectVault(
   client: VaultClient,
@@ -80,11 +83,12 @@ class Connection implements Vault {
     const until = Date.now() + this.#times.patienceMs;
     for (let warned = false; ; warned = true) {
       const found = await this.#firstLogin();
-      if (found === undefined) return;
+      if (found === undefined) break;
       if (Date.now() >= until) throw found;
       if (!warned) this.#log.warn({ problem: found.message }, "Vault cannot be used yet; trying again");
       await pause(this.#times.probeMs, this.#closing.signal);
     }
+    void this.#watch();
   }
 
   problem(): string | undefined {
@@ -146,6 +150,20 @@ class Connection implements Vault {
       this.#log.error({ problem, detail: message }, "Vault cannot be used");
     this.#outage = { problem, message };
     this.#probe();
+  }
+
+  /** An idle broker has to know too: one request without a token, which Vault's audit devices do not record. */
+  async #watch(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      await pause(this.#times.watchMs, this.#closing.signal);
+      if (this.#closing.signal.aborted || this.#probing !== undefined) continue;
+      try {
+        const { sealed } = await this.#client.health(this.#deadline());
+        if (sealed) this.#down({ problem: "sealed", message: "Vault is sealed" });
+      } catch (thrown) {
+        if (!this.#closing.signal.aborted) this.#learn(thrown);
+      }
+    }
   }
 
   /** Asks until Vault can be used. One at a time. */

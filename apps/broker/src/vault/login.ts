@@ -1,6 +1,7 @@
 import { Secret, type SecretFile } from "@sallyport/runtime";
 import type { VaultClient } from "./client.ts";
 import { VaultFailure } from "./failure.ts";
+import { stampOf } from "./file-stamp.ts";
 
 /** AppRole. Exactly one of the two: a secret_id, or a token that unwraps to one, once. */
 export interface AppRole {
@@ -26,14 +27,19 @@ export class LoginRefused extends Error {
 
 /**
  * A `secretId` file is read at every login, so a new one takes effect by itself. A wrapped one is unwrapped once and
- * then lives in this process's memory only: a broker that starts again needs a fresh wrapping token.
+ * then lives in this process's memory only: a broker that starts again needs a fresh wrapping token. A new wrapping
+ * token is looked at only after the secret_id in memory was refused, as it may be there for the next start.
  */
 export function appRoleLogin(client: VaultClient, role: AppRole): Login {
-  let unwrapped: Secret | undefined;
+  let unwrapped: { secretId: Secret; from: string | undefined } | undefined;
+  let refused = false;
   const secretId = async (signal: AbortSignal): Promise<Secret> => {
     if (role.secretId !== undefined) return await role.secretId.read();
-    unwrapped ??= Secret.fromText(await unwrapSecretId(client, role, signal));
-    return unwrapped;
+    const from = role.secretIdWrapped && (await stampOf([role.secretIdWrapped]));
+    if (unwrapped === undefined || (refused && from !== undefined && from !== unwrapped.from)) {
+      unwrapped = { secretId: Secret.fromText(await unwrapSecretId(client, role, signal)), from };
+    }
+    return unwrapped.secretId;
   };
   return async (signal) => {
     const body = {
@@ -42,8 +48,11 @@ export function appRoleLogin(client: VaultClient, role: AppRole): Login {
     };
     const path = `auth/${role.mount}/login`;
     const { auth } = await client.ask({ method: "write", path, body, signal }).catch((thrown: unknown) => {
-      throw isRefusal(thrown) ? refusedLogin(role, thrown) : thrown;
+      if (!isRefusal(thrown)) throw thrown;
+      refused = true;
+      throw refusedLogin(role, thrown);
     });
+    refused = false;
     if (!auth) throw new VaultFailure("faulty", `vault ${path}: no token in the answer`);
     return {
       secret: Secret.fromText(auth.client_token),

@@ -5,7 +5,8 @@ import { type VaultAddress, vaultClient } from "./client.ts";
 import { connectVault, type Vault, type VaultLog } from "./connection.ts";
 import { VaultFailure } from "./failure.ts";
 import { vaultLeases } from "./leases.ts";
-import { type AppRole, appRoleLogin, LoginRefused } from "./login.ts";
+import { type AppRole, LoginRefused } from "./login.ts";
+import { patientLogin } from "./login-gate.ts";
 
 export interface OpenVault {
   vault: Vault;
@@ -17,7 +18,7 @@ export interface OpenVault {
 export async function openVault(at: VaultAddress & { auth: AppRole }, log: VaultLog): Promise<OpenVault> {
   const client = vaultClient(at, trace.getTracer("sallyport.broker"));
   try {
-    const vault = await connectVault(client, appRoleLogin(client, at.auth), { log });
+    const vault = await connectVault(client, patientLogin(client, at.auth), { log });
     return { vault, leases: vaultLeases(vault), close: () => vault.close() };
   } catch (thrown) {
     throw asBootError(thrown, at.address);

@@ -76,8 +76,11 @@ export function tokenKeeper(client: VaultClient, login: Login, options: KeeperOp
   };
   return {
     current: (signal) => (token === undefined ? within(enter(), signal) : Promise.resolve(token)),
-    replace: (dead, signal) =>
-      token === undefined || token === dead ? within(enter(), signal) : Promise.resolve(token),
+    replace: (dead, signal) => {
+      // It is of no use whether the login succeeds or not, and Vault is not to be asked about it again.
+      if (token === dead) token = undefined;
+      return token === undefined ? within(enter(), signal) : Promise.resolve(token);
+    },
     isAlive: async (held, signal) => {
       const ask = { method: "read", path: "auth/token/lookup-self", signal } as const;
       try {

@@ -6,7 +6,7 @@ import { SecretFile } from "@sallyport/runtime";
 import { type OpenBao, startOpenBao } from "@sallyport/testkit";
 import { vaultClient } from "./client.ts";
 import { connectVault, type Vault, type VaultTimes } from "./connection.ts";
-import { appRoleLogin } from "./login.ts";
+import { type NextTry, patientLogin } from "./login-gate.ts";
 
 const policy = `
 path "secret/data/apps/*" { capabilities = ["read"] }
@@ -29,6 +29,8 @@ export interface VaultFixture {
   secretIdFile: string;
   /** A fresh wrapping token for a secret_id, in a file. */
   wrapSecretId(): Promise<string>;
+  /** The same Vault with a role that only one test uses. */
+  withOwnRole(name: string): Promise<VaultFixture>;
   close(): Promise<void>;
 }
 
@@ -55,33 +57,31 @@ export async function startVaultFixture(): Promise<VaultFixture> {
   await admin("POST", "sys/mounts/secret", { type: "kv", options: { version: "2" } });
   await admin("POST", "sys/auth/approle", { type: "approle" });
   await admin("POST", "sys/policies/acl/broker", { policy });
-  await admin("POST", "auth/approle/role/broker", { token_policies: "broker", token_period: "1h" });
-  const role = (await admin("GET", "auth/approle/role/broker/role-id")).data as { role_id: string };
-  const secret = (await admin("POST", "auth/approle/role/broker/secret-id", {})).data as {
-    secret_id: string;
+  const withRole = async (name: string): Promise<VaultFixture> => {
+    const at = `auth/approle/role/${name}`;
+    await admin("POST", at, { token_policies: "broker", token_period: "1h" });
+    const role = (await admin("GET", `${at}/role-id`)).data as { role_id: string };
+    const secret = (await admin("POST", `${at}/secret-id`, {})).data as { secret_id: string };
+    let wrapped = 0;
+    return {
+      bao,
+      admin,
+      folder,
+      roleIdFile: await file(`${name}-role-id`, `${role.role_id}\n`),
+      secretIdFile: await file(`${name}-secret-id`, `${secret.secret_id}\n`),
+      wrapSecretId: async () => {
+        const reply = await admin("POST", `${at}/secret-id`, {}, { "x-vault-wrap-ttl": "60s" });
+        wrapped += 1;
+        return await file(`${name}-wrapped-${wrapped}`, `${(reply.wrap_info as { token: string }).token}\n`);
+      },
+      withOwnRole: withRole,
+      close: async () => {
+        await bao.stop();
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
   };
-  let wrapped = 0;
-  return {
-    bao,
-    admin,
-    folder,
-    roleIdFile: await file("role-id", `${role.role_id}\n`),
-    secretIdFile: await file("secret-id", `${secret.secret_id}\n`),
-    wrapSecretId: async () => {
-      const reply = await admin(
-        "POST",
-        "auth/approle/role/broker/secret-id",
-        {},
-        { "x-vault-wrap-ttl": "60s" },
-      );
-      wrapped += 1;
-      return await file(`wrapped-${wrapped}`, `${(reply.wrap_info as { token: string }).token}\n`);
-    },
-    close: async () => {
-      await bao.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  return await withRole("broker");
 }
 
 export const quiet = { info: () => {}, warn: () => {}, error: () => {} };
@@ -89,7 +89,14 @@ export const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 /** The broker's own connection to that server. */
 export async function openFixtureVault(
   fixture: VaultFixture,
-  options: { secretIdWrapped?: string; address?: string; times?: Partial<VaultTimes> } = {},
+  options: {
+    secretIdWrapped?: string;
+    address?: string;
+    times?: Partial<VaultTimes>;
+    nextTry?: NextTry;
+    /** Told each time that the broker wants to log in, whether Vault is asked or not. */
+    onLogin?: () => void;
+  } = {},
 ): Promise<Vault> {
   const client = vaultClient({ address: options.address ?? fixture.bao.url }, trace.getTracer("test"));
   const role = {
@@ -100,5 +107,10 @@ export async function openFixtureVault(
       : { secretIdWrapped: new SecretFile(options.secretIdWrapped) }),
   };
   const times = { probeMs: 50, patienceMs: 2_000, ...options.times };
-  return await connectVault(client, appRoleLogin(client, role), { log: quiet, times });
+  const login = patientLogin(client, role, options.nextTry);
+  const told: typeof login = (signal) => {
+    options.onLogin?.();
+    return login(signal);
+  };
+  return await connectVault(client, told, { log: quiet, times });
 }
