@@ -4,6 +4,7 @@ import { type CommandContext, type CommonOptions, command, operatorBus, outJson 
 import { CommandFailure } from "../command-failure.ts";
 import { loadCliConfig } from "../config.ts";
 import { endpointOf } from "../endpoint.ts";
+import { type EnrolmentFile, readEnrolments } from "../enrolment/enrolments.ts";
 import { type Heard, hearPresence } from "../hear-presence.ts";
 import { table } from "../table.ts";
 
@@ -14,12 +15,16 @@ export function serversCommand(context: CommandContext): Command {
   return command(context, {
     name: "servers",
     summary: "list the MCP servers that connectors offer",
-    more: "What connectors say now. Whether an edge believes a connector is a matter of its enrolment.",
+    more:
+      "What connectors say now. With the setting `enrolments`, what a connector offers and is not enrolled for is\n" +
+      "`not enrolled`: an edge sends it no calls.",
     examples: ["servers", "servers --json | jq -r '.servers[] | select(.ready | not) | .name'"],
   }).action(async (options: CommonOptions) => {
-    const edge = loadCliConfig(options.config).settings.edge;
+    const { edge, enrolments } = loadCliConfig(options.config).settings;
     const bus = await operatorBus(context, options);
-    const servers = serversOf(await hearPresence(bus, { forMs: listenMs, signal: run.signal }), edge?.url);
+    const heard = await hearPresence(bus, { forMs: listenMs, signal: run.signal });
+    const enrolled = enrolments === undefined ? undefined : enrolledIn(readEnrolments(enrolments));
+    const servers = serversOf(heard, { edgeUrl: edge?.url, enrolled });
     if (options.json) outJson(terminal, { servers });
     else if (servers.length > 0) terminal.out(serversText(servers, terminal.color));
     if (servers.length > 0) return;
@@ -31,19 +36,37 @@ export function serversCommand(context: CommandContext): Command {
 
 export interface OfferedServer {
   name: string;
-  /** Whether at least one connector can use it. */
+  /** Whether at least one connector can use it, and is enrolled for it where that is known. */
   ready: boolean;
   /** What agents call; only when `edge.url` is set. */
   url?: string;
-  connectors: { connector: string; ready: boolean; problem?: string | undefined }[];
+  connectors: {
+    connector: string;
+    ready: boolean;
+    /** Whether edges believe it; not there where that is not known. */
+    enrolled?: boolean;
+    problem?: string | undefined;
+  }[];
 }
 
-/** Pure: what connectors offer, by server. */
-export function serversOf(heard: readonly Heard[], edgeUrl: string | undefined): OfferedServer[] {
+/** Whether edges let this connector answer for this server. */
+export type Enrolled = (connector: string, server: string) => boolean;
+
+/** Pure: what connectors offer, by server. What an edge sends no calls is not ready, whatever its connector says. */
+export function serversOf(
+  heard: readonly Heard[],
+  { edgeUrl, enrolled }: { edgeUrl?: string | undefined; enrolled?: Enrolled | undefined } = {},
+): OfferedServer[] {
+  const offerOf = (connector: string, server: NonNullable<Heard["servers"]>[number]) => {
+    const offer = { connector, ready: server.ready, problem: server.problem };
+    if (enrolled === undefined) return offer;
+    const known = enrolled(connector, server.name);
+    return { ...offer, enrolled: known, ready: server.ready && known };
+  };
   const offers = heard
     .filter(({ zone }) => zone === "connector")
     .flatMap(({ instance, servers = [] }) =>
-      servers.map(({ name, ready, problem }) => ({ name, offer: { connector: instance, ready, problem } })),
+      servers.map((server) => ({ name: server.name, offer: offerOf(instance, server) })),
     );
   return [...Map.groupBy(offers, ({ name }) => name)]
     .map(([name, group]) => ({
@@ -55,6 +78,20 @@ export function serversOf(heard: readonly Heard[], edgeUrl: string | undefined):
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
+/** Pure: as an edge reads the folder. A second file for the same connector is not believed. */
+function enrolledIn(files: readonly EnrolmentFile[]): Enrolled {
+  const enrolments = files.flatMap((one) => ("enrolment" in one ? [one.enrolment] : []));
+  return (connector, server) =>
+    enrolments.find((one) => one.connector === connector)?.servers.includes(server) ?? false;
+}
+
+type State = "ready" | "not ready" | "not enrolled";
+
+function stateOf({ ready, enrolled }: OfferedServer["connectors"][number]): State {
+  if (enrolled === false) return "not enrolled";
+  return ready ? "ready" : "not ready";
+}
+
 function serversText(servers: readonly OfferedServer[], color: boolean): string {
   const { green, red } = pc.createColors(color);
   const rows = servers.flatMap((server) => server.connectors.map((one) => ({ server, ...one })));
@@ -63,8 +100,8 @@ function serversText(servers: readonly OfferedServer[], color: boolean): string 
     { title: "CONNECTOR", text: ({ connector }) => connector, max: 64 },
     {
       title: "STATE",
-      text: ({ ready }) => (ready ? "ready" : "not ready"),
-      max: 9,
+      text: (row) => stateOf(row),
+      max: 12,
       paint: ({ ready }) => (ready ? green : red),
     },
     { title: "ENDPOINT", text: ({ server }) => server.url ?? "(set edge.url)", max: 120 },

@@ -1,7 +1,11 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { publish } from "@sallyport/bus";
 import { presence } from "@sallyport/contracts";
+import { generateRecipientKey } from "@sallyport/seal";
 import { leakCheck } from "@sallyport/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { stringify } from "yaml";
 import { type Relay, sallyport, startRelay } from "../stack.fixture.ts";
 
 afterAll(leakCheck);
@@ -98,5 +102,35 @@ test("servers as JSON", async () => {
       url: "https://agents.example.com/mcp/tickets",
       connectors: [{ connector: "c1", ready: false, problem: "connection refused" }],
     },
+  ]);
+});
+
+test("what a connector offers and is not enrolled for is not enrolled, however ready it says it is", async () => {
+  const folder = join(relay.folder, "enrolments");
+  mkdirSync(folder);
+  const enrol = async (file: string, connector: string, servers: string[]) => {
+    const { publicKey } = await generateRecipientKey();
+    writeFileSync(join(folder, file), JSON.stringify({ connector, publicKey, servers }));
+  };
+  await enrol("c1.json", "c1", ["orders"]);
+  const enrolled = relay.write("enrolled.yaml", stringify({ nats: relay.operator, enrolments: folder }));
+  const { out } = await sallyport(["servers", "--config", enrolled]);
+  expect(out).toMatch(/^orders +c1 +ready /m);
+  expect(out).toMatch(/^orders +c2 +not enrolled /m);
+  expect(out).toMatch(/^tickets +c1 +not enrolled .*connection refused$/m);
+  // An edge does not believe a second file for the same connector.
+  await enrol("c1.x.json", "c1", ["tickets"]);
+  await enrol("c2.json", "c2", ["other"]);
+  const { out: json } = await sallyport(["servers", "--json", "--config", enrolled]);
+  expect(JSON.parse(json).servers).toMatchObject([
+    {
+      name: "orders",
+      ready: true,
+      connectors: [
+        { connector: "c1", ready: true, enrolled: true },
+        { connector: "c2", ready: false, enrolled: false },
+      ],
+    },
+    { name: "tickets", ready: false, connectors: [{ connector: "c1", ready: false, enrolled: false }] },
   ]);
 });

@@ -28,7 +28,7 @@ function checkZone(zone: string, heard: readonly Heard[]): Check[] {
 }
 
 function checkServers(heard: readonly Heard[]): Check[] {
-  return serversOf(heard, undefined).flatMap(({ name, ready, connectors }) =>
+  return serversOf(heard).flatMap(({ name, ready, connectors }) =>
     connectors.map((one) => {
       if (one.ready) return ok(`server ${name}`, `ready at ${one.connector}`);
       const what = `${one.connector} cannot use it: ${one.problem ?? "not ready"}`;
