@@ -3,11 +3,13 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type ZoneInstance, zones } from "@sallyport/contracts";
 import { permissionsFor } from "./permissions.ts";
+import { provision } from "./provision-command.ts";
 import { serverConfig } from "./server-config.ts";
 import { createTrust, issueUser } from "./trust.ts";
 import { loadTrust, storeTrust, writeNew } from "./trust-files.ts";
 
 const help = `Usage: pnpm infra:nats --out DIR [--zone ZONE --instance NAME]...
+       pnpm infra:nats provision --server URL --creds FILE   (provision --help says more)
 
 Writes into DIR what a NATS server and its users need. Run again with the same DIR to add users.
 
@@ -61,6 +63,8 @@ function readArguments(argv: readonly string[]): Arguments | undefined {
 
 /** Does what the arguments say and tells what it wrote. Throws what a person should read. */
 export async function run(argv: readonly string[], tell: (text: string) => void): Promise<void> {
+  const [first, ...rest] = argv;
+  if (first === "provision") return await provision(rest, tell);
   const args = readArguments(argv);
   if (args === undefined) {
     tell(help);

@@ -3,7 +3,7 @@ import { auditLog, readTrace, revocations, ServiceError } from "@sallyport/contr
 import { type Check, checkThat, ok } from "./check.ts";
 
 const provision =
-  "make the streams: `provisionStreams` of infra/nats, as user provisioner; then see nats-server's log";
+  "make the streams: `pnpm infra:nats provision`, with provisioner.creds; then see nats-server's log";
 
 /** What lives on NATS: the audit log, the revocations, and a collector that answers. */
 export async function checkRelay(bus: Bus, signal: AbortSignal): Promise<Check[]> {
