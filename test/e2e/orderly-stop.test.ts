@@ -1,8 +1,10 @@
-import { type Reflector, startReflector } from "@sallyport/example-servers";
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { type Reflector, type Running, startEverythingV1, startReflector } from "@sallyport/example-servers";
 import type { Stack } from "@sallyport/infra-local";
 import { type Exit, leakCheck, type Server, startServer, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, send, textOf, toolCall } from "./call.fixture.ts";
+import { connectV1 } from "./clients.fixture.ts";
 import { startTunnel } from "./tunnel.fixture.ts";
 
 afterAll(leakCheck);
@@ -11,12 +13,14 @@ const secret = "reflector-secret-0b7e";
 
 let stack: Stack;
 let reflector: Reflector;
+let v1: Running;
 let token: string;
 
 beforeAll(async () => {
   reflector = await startReflector({ token: secret });
+  v1 = await startEverythingV1({ token: secret });
   stack = await startTunnel({
-    routes: { reflector: { url: reflector.url, secret } },
+    routes: { reflector: { url: reflector.url, secret }, v1: { url: v1.url, secret } },
     more: { connectors: ["connector-1", "connector-2"], drain: "8s" },
   });
   token = await stack.token("reflector");
@@ -24,6 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack?.stop();
   await reflector?.close();
+  await v1?.close();
 });
 
 const to = () => ({ server: "reflector", token });
@@ -98,6 +103,35 @@ describe("a connector that is told to stop", () => {
       for (const text of await whole) expect(text).toContain("30 events sent");
       expect(await one.exited).toEqual({ code: 0, signal: null });
     } finally {
+      await one.server.stop();
+      await stack.zones.get("connector-connector-2")?.restart();
+    }
+  });
+
+  it("takes the agent's answer that a call in progress waits for", async () => {
+    const one = await ownProcess("connector-connector-2");
+    const { client, transport } = await until(
+      "a session at it",
+      async () => {
+        const session = await connectV1(stack, { server: "v1", token: await stack.token("v1") });
+        if (session.transport.sessionId?.startsWith("connector-2.")) return session;
+        await session.client.close();
+        return undefined;
+      },
+      { within: 10_000 },
+    );
+    try {
+      client.setRequestHandler(ElicitRequestSchema, async () => {
+        one.signal();
+        await until("it draining", async () => !(await ready("connector-connector-2")), { within: 5_000 });
+        return { action: "decline" };
+      });
+      const elicited = await client.callTool({ name: "test_elicitation", arguments: { message: "?" } });
+      expect(JSON.stringify(elicited.content)).toContain("action=decline");
+      expect(await one.exited).toEqual({ code: 0, signal: null });
+    } finally {
+      await client.close();
+      await transport.close();
       await one.server.stop();
       await stack.zones.get("connector-connector-2")?.restart();
     }

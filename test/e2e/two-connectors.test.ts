@@ -62,7 +62,7 @@ it("spreads calls over the connectors that offer a server, keeps a session where
   await until(
     "calls passing again",
     async () => {
-      // Until the dead one is noticed every other call goes to it, and fails.
+      // Until the dead one has gone quiet every other call goes to it, and fails.
       for (let n = 0; n < 4; n += 1) {
         if (textOf(await ask(stack, to("reflector"), quick)) !== "here") return false;
       }

@@ -157,7 +157,7 @@ export async function startWorld(): Promise<World> {
         () => {
           tunnels.heard(connector, { boot: "one", servers: [{ name: server, ready: true }] });
           if (!tunnels.connected().includes(connector)) return undefined;
-          const open = tunnels.choose(server, connector);
+          const open = tunnels.choose(server, { connector, begins: true });
           if (open.link.error) return undefined;
           listenTo(open, secrets);
           return open;

@@ -75,6 +75,9 @@ async function endsBy(stream: Stream, revoking: () => Promise<void>): Promise<vo
   const { at } = await stream.over;
   expect(at - asked).toBeLessThan(1_000);
   expect(stream.text()).not.toContain("events sent");
+  // Told under the call's own id, in the words of the agent's wire.
+  const last = stream.text().split("data: ").at(-1) ?? "";
+  expect(JSON.parse(last)).toMatchObject({ jsonrpc: "2.0", id: 1, error: { code: -31503 } });
   expect(stream.events()).toBeLessThan(1_000);
 }
 

@@ -6,7 +6,7 @@ import { type CallSpans, startCallSpans } from "./call-spans.ts";
 import { statelessSession, type UsedLease } from "./credentials/leases.ts";
 import { gate, type Verdict } from "./gate/gate.ts";
 import type { LinkGrants, LiveGrant } from "./grants.ts";
-import { recordStart } from "./record-call.ts";
+import { recordEnd, recordStart } from "./record-call.ts";
 import { relay } from "./relay.ts";
 import { answer } from "./reply.ts";
 import type { Server } from "./servers.ts";
@@ -42,7 +42,7 @@ export async function handleExchange(
       throw new Answered(refusal);
     }
     // 6. The credential: this session's lease, from the broker if there is none.
-    const [lease] = await bothOrNeither(leaseFor(deps, call), recorded);
+    const lease = await leaseOnRecord(deps, call, recorded);
     // 7. To the upstream, and 8. back through the scrubber.
     relay(deps, call, lease);
   } catch (thrown) {
@@ -133,16 +133,22 @@ async function leaseFor(deps: ExchangeDeps, call: Call): Promise<UsedLease | und
   }
 }
 
-/** A lease that nobody will use is given back when the record fails, and the other way round nothing is left waiting. */
-async function bothOrNeither(
-  leasing: Promise<UsedLease | undefined>,
+/** A lease that nobody will use is given back when the record fails; a start on record that leads nowhere gets its end. */
+async function leaseOnRecord(
+  deps: ExchangeDeps,
+  call: Call,
   recorded: Promise<void>,
-): Promise<[UsedLease | undefined]> {
-  const [lease, written] = await Promise.allSettled([leasing, recorded]);
-  if (lease.status === "rejected") throw lease.reason;
+): Promise<UsedLease | undefined> {
+  const startedAt = performance.now();
+  const [lease, written] = await Promise.allSettled([leaseFor(deps, call), recorded]);
   if (written.status === "rejected") {
-    lease.value?.done();
+    if (lease.status === "fulfilled") lease.value?.done();
     throw written.reason;
   }
-  return [lease.value];
+  if (lease.status === "fulfilled") return lease.value;
+  const { reason } = lease;
+  const error = asServiceError(reason instanceof Answered ? reason.cause : reason);
+  const durationMs = performance.now() - startedAt;
+  recordEnd(deps, call, { status: undefined, bytes: 0, redacted: 0, error, cancelled: false, durationMs });
+  throw reason;
 }

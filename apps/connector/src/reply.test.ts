@@ -272,6 +272,12 @@ describe("a list of tools", () => {
     await agentKnows();
   });
 
+  it("in a last event without its blank line, too", async () => {
+    const { agent, say } = await replying({ visible });
+    await say([events], `data: ${listed("drop", "read")}\n`);
+    expect(agent.body).toBe(`data: ${listed("read")}\n`);
+  });
+
   it("that came packed, too", async () => {
     const { agent, say } = await replying({ visible });
     await say([json, gzip], gzipSync(listed("drop", "read")));

@@ -258,18 +258,20 @@ function bodyFilter(visible: (tool: string) => boolean, isEvents: boolean): Body
   const limits = { maxBytes: maxListBytes, maxKeys: 200_000 };
   if (isEvents) {
     const splitter = new SseSplitter({ maxEventBytes: maxListBytes });
+    const filterEvent = (raw: Uint8Array) => {
+      const filtered = filterToolsListEvent(raw, visible, limits);
+      if (!filtered.ok) throw unreadableList();
+      return filtered.bytes;
+    };
     return {
       push: (chunk) => {
         const step = splitter.push(chunk);
         if (!step.ok) throw unreadableList();
-        const events = step.events.map(({ raw }) => {
-          const filtered = filterToolsListEvent(raw, visible, limits);
-          if (!filtered.ok) throw unreadableList();
-          return filtered.bytes;
-        });
+        const events = step.events.map(({ raw }) => filterEvent(raw));
         return events.length === 1 ? (events[0] as Uint8Array) : Buffer.concat(events);
       },
-      end: () => splitter.end(),
+      // Without its blank line no client should read it, and some may.
+      end: () => filterEvent(splitter.end()),
     };
   }
   const chunks: Uint8Array[] = [];

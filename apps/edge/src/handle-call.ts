@@ -1,11 +1,10 @@
-import type { IncomingMessage } from "node:http";
 import { asServiceError, ServerName, ServiceError } from "@sallyport/contracts";
 import { invalid, type Message, readMessage, routingHeaders } from "@sallyport/mcp";
 import { type CallSpan, startCallSpan } from "./call-span.ts";
 import { type Addressing, checkRequest } from "./http/check-request.ts";
 import type { HttpCall } from "./http/http-call.ts";
 import { passingHeaders } from "./http/passing-headers.ts";
-import { failure, firstRequestId, problem, Refusal } from "./http/refusal.ts";
+import { failure, failureEvent, firstRequestId, problem, Refusal } from "./http/refusal.ts";
 import { ReplyWriter, send } from "./http/reply-writer.ts";
 import type { Caller } from "./tunnel/grants.ts";
 import type { OpenTunnel } from "./tunnel/tunnel.ts";
@@ -13,7 +12,7 @@ import type { OpenTunnel } from "./tunnel/tunnel.ts";
 export interface CallDeps {
   addressing: Addressing;
   authenticate(authorization: string | undefined, server: string): Promise<Caller>;
-  tunnels: { choose(server: string, connector: string | undefined): OpenTunnel };
+  tunnels: { choose(server: string, session?: { connector: string; begins: boolean }): OpenTunnel };
   limits: { body: number; answer: number };
   publicUrl: string;
 }
@@ -35,7 +34,7 @@ export async function handleCall(deps: CallDeps, call: HttpCall): Promise<void> 
     messages = messagesOf(call, deps.limits.body);
     span = startCallSpan({ call, messages, caller });
     // 4. Through which connector? The one that holds the session, else the least busy.
-    const tunnel = deps.tunnels.choose(server, connectorOf(call.request));
+    const tunnel = deps.tunnels.choose(server, sessionOf(call, messages));
     // 5. Under the caller's grant, which is signed and shown when a token first meets a tunnel.
     const grant = await tunnel.grants.use(caller, server);
     // 6. The exchange: sealed there, and its reply written as it comes.
@@ -73,7 +72,7 @@ function exchange(
   } as const;
   const writer = new ReplyWriter(call.response, {
     answer: (error) => failure(error, failed),
-    lastEvent: (error) => errorEvent(error, failed),
+    lastEvent: (error) => failureEvent(error, messages),
     finished: (outcome) => {
       grant.release();
       span.end(outcome);
@@ -116,17 +115,14 @@ function messagesOf(call: HttpCall, maxBytes: number): readonly Message[] {
 }
 
 /** A session's name begins with the connector that holds it: any edge can find it, and only that connector can open it. */
-function connectorOf(request: IncomingMessage): string | undefined {
+function sessionOf(
+  { request, method }: HttpCall,
+  messages: readonly Message[],
+): { connector: string; begins: boolean } | undefined {
   const session = request.headers["mcp-session-id"];
   if (typeof session !== "string") return undefined;
   const connector = /^([A-Za-z0-9_-]{1,64})\./.exec(session)?.[1];
   if (connector === undefined)
     throw new ServiceError("not_found", "there is no such session; start a new one");
-  return connector;
-}
-
-/** The tunnel broke while events were coming: the call's own id is told, so that no client waits for ever. */
-function errorEvent(error: ServiceError, call: Parameters<typeof failure>[1]): string | undefined {
-  if (firstRequestId(call.messages) === undefined) return undefined;
-  return `event: message\ndata: ${failure(error, call).body}\n\n`;
+  return { connector, begins: method === "GET" || firstRequestId(messages) !== undefined };
 }

@@ -75,6 +75,15 @@ export function failure(
   }
 }
 
+/** The tunnel broke while events were coming: the call's own id is told, so that no client waits for ever. */
+export function failureEvent(error: ServiceError, messages: readonly Message[]): string | undefined {
+  const id = firstRequestId(messages);
+  if (id === undefined) return undefined;
+  const code = error.code === "timeout" || error.code === "exhausted" ? error.code : "unavailable";
+  const { body } = unavailable({ id, code, source: "relay", retryable: false, reason: error.message });
+  return `event: message\ndata: ${body}\n\n`;
+}
+
 export function firstRequestId(messages: readonly Message[]): RequestId | undefined {
   for (const message of messages) if (message.kind === "request") return message.id;
   return undefined;

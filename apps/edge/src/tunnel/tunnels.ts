@@ -65,15 +65,20 @@ export class Tunnels {
   }
 
   /**
-   * The tunnel for a call: the connector that holds the session, else the least busy one that offers the server.
+   * The tunnel for a call: the connector that holds the session, else the least busy one that offers the server. What
+   * `begins` nothing (an agent's answer, the end of a session) reaches a holder that drains, too.
    * Throws `not_found` for a session that cannot come back, `unavailable` when the same call may work later.
    */
-  choose(server: string, connector: string | undefined): OpenTunnel {
+  choose(server: string, session?: { connector: string; begins: boolean }): OpenTunnel {
     if (!this.#enrolments.knows(server))
       throw new ServiceError("not_found", `no connector is enrolled for a server ${server}`);
     const open = this.#offering(server);
-    if (connector !== undefined) {
-      const holder = open.find((one) => one.connector === connector);
+    if (session !== undefined) {
+      const { connector } = session;
+      const holder =
+        open.find((one) => one.connector === connector) ??
+        // It offers nothing any more, and may still wait for an answer of the agent's.
+        (session.begins ? undefined : this.#known.get(connector)?.tunnel.open);
       if (holder !== undefined) return holder;
       if (open.length > 0 || this.#enrolments.get(connector) === undefined) {
         // Others serve: the agent should start a new session there, which is what 404 tells it (MCP, session management).
