@@ -25,7 +25,7 @@ export async function startZone(
     config: object;
     /** More flags for Node, such as `--cpu-prof`. */
     nodeArgs?: readonly string[];
-    /** Run what `pnpm build` made, as it ships, instead of the source. */
+    /** Run what `pnpm build` made, as it ships, instead of the source; and as the guide says: lean where no call waits. */
     built?: boolean;
     onExit?: (exit: Exit) => void;
   },
@@ -45,6 +45,7 @@ export async function startZone(
     command: process.execPath,
     args: [
       "--disable-warning=ExperimentalWarning",
+      ...(spec.built && zone !== "edge" && zone !== "connector" ? ["--optimize-for-size"] : []),
       ...(spec.nodeArgs ?? []),
       join(apps, zone, spec.built ? "dist/main.js" : "main.ts"),
       "--config",

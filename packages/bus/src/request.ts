@@ -15,7 +15,8 @@ export async function request<P extends string, I extends z.ZodType, O extends z
   const { data } = await bus.inbox
     .ask(subject, payload, { timeoutMs: ask.timeoutMs })
     .catch((error: unknown) => {
-      throw natsFailure(error, contract.subject.pattern);
+      // Agents may read it: the zone is public, the subject is not.
+      throw natsFailure(error, `the ${contract.servedBy}`);
     });
   return decodeReply(contract, data, 1024 * 1024);
 }

@@ -52,7 +52,8 @@ export function decodeReply<O extends z.ZodType>(
   if (parsed.success) return parsed.data;
   throw new ServiceError(
     "internal",
-    `${contract.subject.pattern} answered something that its contract does not allow`,
+    `the ${contract.servedBy} answered something that its contract does not allow`,
+    { detail: contract.subject.pattern },
   );
 }
 
