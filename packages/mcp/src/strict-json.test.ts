@@ -45,7 +45,10 @@ describe("parseStrict", () => {
         objectText,
         fc.nat(),
         fc.boolean(),
-        fc.array(fc.jsonValue(), { maxLength: 3 }),
+        // One that is refused for a key of its own would be refused before the repeated key is met.
+        fc
+          .array(fc.jsonValue(), { maxLength: 3 })
+          .filter((around) => problem(JSON.stringify(around)) === "none"),
         (object, pick, escaped, around) => {
           const keys = Object.keys(object);
           const key = keys[pick % keys.length] ?? "";

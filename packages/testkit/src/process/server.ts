@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { until } from "../until.ts";
 import { forget, type Launched, remember } from "./launched.ts";
 import { watchOver } from "./watch.ts";
@@ -39,7 +40,7 @@ export interface Server {
   readonly folder: string;
   /** Ask it to end, insist after 5 s, and remove its temporary folder. Any number of times. */
   stop(): Promise<void>;
-  /** Send a signal to its process group, SIGKILL unless told. Waits for the end, if the signal is one that ends. */
+  /** Send a signal to its process group, SIGKILL unless told. Waits for the end, or for SIGSTOP to have stopped it. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Stop it if it runs, and start it again with the same arguments and folder. */
   restart(): Promise<void>;
@@ -154,6 +155,9 @@ async function run(spec: ServerSpec): Promise<Running> {
       send(signal);
       if (asked && !(await endsWithin(2 * politeMilliseconds)))
         throw new Error(`${spec.name} did not end on ${signal}`);
+      // Until the kernel has stopped its last thread it may still answer.
+      if (signal === "SIGSTOP")
+        await until(`${spec.name} standing still`, () => isStopped(pid), { within: politeMilliseconds });
     },
     end: async (signal) => {
       asked = true;
@@ -213,4 +217,9 @@ async function lastLines(logFile: string): Promise<string> {
   const log = await readFile(logFile, "utf8").catch(() => "");
   const lines = log.trimEnd().split("\n").slice(-20);
   return log === "" ? "It logged nothing." : `It logged last:\n${lines.join("\n")}`;
+}
+
+async function isStopped(pid: number): Promise<boolean> {
+  const { stdout } = await promisify(execFile)("ps", ["-o", "stat=", "-p", String(pid)]);
+  return stdout.trim().startsWith("T");
 }
