@@ -9,6 +9,8 @@ export const users: readonly ZoneInstance[] = [
   { zone: "edge", instance: "e2" },
   { zone: "connector", instance: "c1" },
   { zone: "connector", instance: "c2" },
+  { zone: "runner", instance: "r1" },
+  { zone: "runner", instance: "r2" },
   { zone: "broker", instance: "b1" },
   { zone: "broker", instance: "b2" },
   { zone: "collector", instance: "k1" },

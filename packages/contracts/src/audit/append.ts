@@ -5,6 +5,6 @@ export const auditLog = log({
   subject: "audit.v1.{zone}.{instance}",
   stream: "AUDIT",
   maxBytes: 256 * 1024,
-  appendedBy: ["connector", "broker"],
+  appendedBy: ["connector", "runner", "broker"],
   readBy: ["collector", "operator"],
 });

@@ -4,9 +4,9 @@ import { bucket } from "../shape/contract.ts";
 import { open, sensitive } from "../shape/fields.ts";
 
 /**
- * What may no longer be used, until its natural end. Every edge, connector and broker watches this bucket: an entry
- * ends the streams that run on what it names. An entry stands for ever and is never made shorter: of several for one
- * thing, the one that ends last holds.
+ * What may no longer be used, until its natural end. Every edge, connector, runner and broker watches this bucket: an
+ * entry ends the streams that run on what it names. An entry stands for ever and is never made shorter: of several for
+ * one thing, the one that ends last holds.
  */
 export const revocations = bucket({
   name: "revocations",
@@ -18,7 +18,7 @@ export const revocations = bucket({
     reason: open(z.string().max(300).optional()),
   }),
   writtenBy: ["operator"],
-  readBy: ["edge", "connector", "broker", "operator"],
+  readBy: ["edge", "connector", "runner", "broker", "operator"],
   ttlSeconds: 0,
   writeOnce: true,
 });

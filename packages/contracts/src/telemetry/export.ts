@@ -4,6 +4,6 @@ import { event } from "../shape/contract.ts";
 export const telemetryExport = event({
   subject: "telemetry.v1.{zone}.{instance}.{signal}",
   maxBytes: 768 * 1024,
-  publishedBy: ["edge", "connector", "broker", "collector"],
+  publishedBy: ["edge", "connector", "runner", "broker", "collector"],
   heardBy: ["collector"],
 });

@@ -25,6 +25,6 @@ export const presence = event({
     problems: open(z.array(z.string().max(300)).max(32).optional()),
   }),
   maxBytes: 64 * 1024,
-  publishedBy: ["edge", "connector", "broker", "collector"],
+  publishedBy: ["edge", "connector", "runner", "broker", "collector"],
   heardBy: ["edge", "operator"],
 });
