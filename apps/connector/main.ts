@@ -3,18 +3,13 @@ import { readFileSync } from "node:fs";
 import { type AuditFields, auditWriter, recorder } from "@sallyport/audit";
 import { announce, append, connectBus, defaultLimits, openBucket, openRoad, publish } from "@sallyport/bus";
 import { auditLog, exchangeRoad, revocations, telemetryExport } from "@sallyport/contracts";
+import { brokerClient, CallsInProgress, Doors, handleExchange, Leases, sessionNames } from "@sallyport/gate";
 import { jwksFromFile, jwksFromUrl, revocations as revocationList, tokenVerifier } from "@sallyport/grant";
 import { loadPolicies } from "@sallyport/policy";
 import { runApp, startTelemetry } from "@sallyport/runtime";
 import { readPrivateKeyText } from "@sallyport/seal";
-import { CallsInProgress } from "./src/calls-in-progress.ts";
 import { connectorConfig } from "./src/config.ts";
-import { brokerClient } from "./src/credentials/broker.ts";
-import { Leases } from "./src/credentials/leases.ts";
-import { handleExchange } from "./src/handle-exchange.ts";
 import { openServers } from "./src/servers.ts";
-import { sessionNames } from "./src/session-names.ts";
-import { Doors } from "./src/tunnel/doors.ts";
 
 const sweepMs = 1_000;
 

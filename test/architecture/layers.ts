@@ -33,6 +33,13 @@ const layers: readonly Layer[] = [
     because: "bus and runtime know messages, and neither each other nor any idea",
   },
   {
+    of: /^packages\/gate$/,
+    may: /^packages\/(?!testkit$|gate$)/,
+    testsMayToo: neighbours,
+    because:
+      "the gate is where the ideas meet: every zone that offers servers decides, records and scrubs there",
+  },
+  {
     of: /^packages\//,
     may: contracts,
     testsMayToo: neighbours,

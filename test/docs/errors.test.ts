@@ -53,7 +53,7 @@ function jsonRpcCodesIn(file: string): string[] {
 }
 
 test("the page has each JSON-RPC code that a zone can answer with, and no other", () => {
-  const files = shipped("packages/mcp/src", "apps/edge/src", "apps/connector/src");
+  const files = shipped("packages/mcp/src", "packages/gate/src", "apps/edge/src", "apps/connector/src");
   const used = new Set(files.flatMap(jsonRpcCodesIn));
   expect(used).toContain(String(DENIED));
   expect(used).toContain(String(UNAVAILABLE));
@@ -61,7 +61,12 @@ test("the page has each JSON-RPC code that a zone can answer with, and no other"
 });
 
 test("the page has each HTTP status that an edge answers by itself, and no other", () => {
-  const used = shipped("packages/mcp/src", "apps/edge/src", "apps/connector/src/upstream/stdio")
+  const used = shipped(
+    "packages/mcp/src",
+    "packages/gate/src",
+    "apps/edge/src",
+    "apps/connector/src/upstream/stdio",
+  )
     .flatMap(tokensIn)
     .filter(({ kind, value }) => kind === "word" && /^[45]\d\d$/.test(value) && value in STATUS_CODES)
     .map(({ value }) => value);

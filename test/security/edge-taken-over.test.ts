@@ -223,14 +223,20 @@ describe("a connector that was taken over", () => {
   afterAll(() => connector?.close());
 
   /** What the broker answers to this connector's NATS user. */
-  const lease = (ask: { grant: string; sealSession?: string; credential?: string; connector?: string }) =>
+  const lease = (ask: {
+    grant: string;
+    sealSession?: string;
+    credential?: string;
+    connector?: string;
+    session?: string;
+  }) =>
     request(connector, leaseCredential, {
       params: { connector: ask.connector ?? "connector-1" },
       input: {
         grant: ask.grant,
         credential: ask.credential ?? "orders",
         sealSession: ask.sealSession ?? session.id,
-        session: "s-1",
+        session: ask.session ?? "s-1",
       },
       timeoutMs: 2_000,
     });
@@ -268,11 +274,13 @@ describe("a connector that was taken over", () => {
 
   it("cannot lease after the grant's end", async () => {
     const grant = await edge.grant(own.orders, at(), { expiresAt: new Date(Date.now() + 2_000) });
-    await lease({ grant });
+    // A session of its own: the leases of one session are counted, and this asks for many.
+    const session = "s-2";
+    await lease({ grant, session });
     await until(
       "the broker refusing it",
       () =>
-        lease({ grant }).then(
+        lease({ grant, session }).then(
           () => false,
           (error: { code: string }) => error.code === "unauthenticated",
         ),

@@ -2,26 +2,16 @@ import { readFileSync } from "node:fs";
 import {
   EgressError,
   openUpstream,
-  type Placement,
   parseTarget,
   type RequestPlacement,
   systemResolver,
   type UpstreamLimits,
 } from "@sallyport/egress";
+import type { Leases, Server, Upstream } from "@sallyport/gate";
 import { BootError } from "@sallyport/runtime";
 import type { ServerConfig } from "./config.ts";
-import type { Leases } from "./credentials/leases.ts";
 import { httpUpstream } from "./upstream/http.ts";
 import { stdioUpstream } from "./upstream/stdio/stdio.ts";
-import type { Upstream } from "./upstream/upstream.ts";
-
-/** A private MCP server that this connector offers. */
-export interface Server {
-  name: string;
-  upstream: Upstream;
-  /** Which credential its requests carry, and where. */
-  credential: { name: string; place: Placement } | undefined;
-}
 
 export interface ServerDeps {
   leases: Pick<Leases, "pin" | "end">;

@@ -18,7 +18,7 @@ export interface CallDeps {
 }
 
 /**
- * One call, in order. What happens to it after step 5 is in the connector's `handle-exchange.ts`.
+ * One call, in order. What happens to it after step 5 is in the gate's `handle-exchange.ts`.
  * Every refusal and failure is answered here; nothing is thrown.
  */
 export async function handleCall(deps: CallDeps, call: HttpCall): Promise<void> {

@@ -8,8 +8,8 @@ import {
   placeInRequest,
   type RequestPlacement,
 } from "@sallyport/egress";
+import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "@sallyport/gate";
 import type { Dispatcher } from "undici";
-import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "./upstream.ts";
 
 export interface HttpUpstreamDeps {
   server: string;

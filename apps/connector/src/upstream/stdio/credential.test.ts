@@ -1,10 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { Incoming } from "@sallyport/bus";
 import type { ServiceError } from "@sallyport/contracts";
+import { Leases, Reply, type Upstream } from "@sallyport/gate";
 import { describe, expect, it } from "vitest";
-import { Leases } from "../../credentials/leases.ts";
-import { Reply } from "../../reply.ts";
-import type { Upstream } from "../upstream.ts";
 import {
   alive,
   answered,

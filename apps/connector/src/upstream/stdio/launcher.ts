@@ -1,8 +1,7 @@
 import { ServiceError } from "@sallyport/contracts";
 import { asEgressError, placeInEnvironment } from "@sallyport/egress";
+import type { Lease, Leases, UpstreamRequest } from "@sallyport/gate";
 import type { StdioServer } from "../../config.ts";
-import type { Lease, Leases } from "../../credentials/leases.ts";
-import type { UpstreamRequest } from "../upstream.ts";
 import { Backoff } from "./backoff.ts";
 import { type Child, type ChildEvents, startChild } from "./child.ts";
 import { defaultPath, findCommand } from "./find-command.ts";

@@ -1,6 +1,6 @@
 import type { ServiceError } from "@sallyport/contracts";
 import type { Header } from "@sallyport/egress";
-import type { UpstreamReply } from "../upstream.ts";
+import type { UpstreamReply } from "@sallyport/gate";
 
 const EVENT = Buffer.from("event: message\ndata: ");
 const EVENT_END = Buffer.from("\n\n");

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Upstream } from "@sallyport/gate";
 import { describe, expect, it } from "vitest";
-import type { Upstream } from "../upstream.ts";
 import {
   alive,
   answered,

@@ -1,5 +1,5 @@
+import type { UpstreamReply } from "@sallyport/gate";
 import type { RequestId } from "@sallyport/mcp";
-import type { UpstreamReply } from "../upstream.ts";
 import type { EnvelopeProblem } from "./envelope.ts";
 
 const INVALID_REQUEST = -32600;

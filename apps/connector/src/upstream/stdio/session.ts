@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { ServiceError } from "@sallyport/contracts";
+import type { UpstreamCall, UpstreamReply, UpstreamRequest } from "@sallyport/gate";
 import type { Message, RequestId } from "@sallyport/mcp";
 import type { Scrubber } from "@sallyport/scrub";
-import type { UpstreamCall, UpstreamReply, UpstreamRequest } from "../upstream.ts";
 import type { Child, ChildEvents } from "./child.ts";
 import type { ChildMessage } from "./child-message.ts";
 import { notifyCancelled, progressTokenOf, type Request, refuseRequest, requestsOf } from "./in-flight.ts";

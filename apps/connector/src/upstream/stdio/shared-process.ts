@@ -1,6 +1,6 @@
 import { ServiceError } from "@sallyport/contracts";
+import type { UpstreamCall, UpstreamReply, UpstreamRequest } from "@sallyport/gate";
 import type { Scrubber } from "@sallyport/scrub";
-import type { UpstreamCall, UpstreamReply, UpstreamRequest } from "../upstream.ts";
 import type { Child, ChildEvents } from "./child.ts";
 import { type ChildMessage, SUBSCRIPTION_KEY } from "./child-message.ts";
 import { notifyCancelled, refuseRequest, requestsOf } from "./in-flight.ts";

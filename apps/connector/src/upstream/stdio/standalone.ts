@@ -1,4 +1,4 @@
-import type { UpstreamReply } from "../upstream.ts";
+import type { UpstreamReply } from "@sallyport/gate";
 import type { ChildMessage } from "./child-message.ts";
 import { event, eventStreamHeaders } from "./post-reply.ts";
 

@@ -1,5 +1,5 @@
+import type { Upstream } from "@sallyport/gate";
 import { describe, expect, it } from "vitest";
-import type { Upstream } from "../upstream.ts";
 import { type Ask, alive, ask, eventually, modern, modernHeaders, textOf } from "./stdio.fixture.ts";
 import { upstreams } from "./upstreams.fixture.ts";
 

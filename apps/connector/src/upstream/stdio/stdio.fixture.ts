@@ -3,11 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServiceError } from "@sallyport/contracts";
 import type { Header } from "@sallyport/egress";
+import type { Lease, Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "@sallyport/gate";
 import { readMessage, routingHeaders, SseSplitter, sseData } from "@sallyport/mcp";
 import { compileScrub } from "@sallyport/scrub";
 import type { StdioServer } from "../../config.ts";
-import type { Lease } from "../../credentials/leases.ts";
-import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "../upstream.ts";
 
 /** What an HTTP client would have got. */
 export class Recorder implements UpstreamReply {

@@ -1,8 +1,8 @@
 import { ServiceError } from "@sallyport/contracts";
+import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "@sallyport/gate";
 import { eraOf, routingHeaders } from "@sallyport/mcp";
 import type { Scrubber } from "@sallyport/scrub";
 import type { StdioServer } from "../../config.ts";
-import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "../upstream.ts";
 import { envelopeProblem } from "./envelope.ts";
 import { Launcher, type StdioDeps } from "./launcher.ts";
 import { defaultStdioLimits, type StdioLimits } from "./limits.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
+import type { Upstream } from "@sallyport/gate";
 import { afterAll, afterEach } from "vitest";
 import type { StdioServer } from "../../config.ts";
-import type { Upstream } from "../upstream.ts";
 import { config, recordingDeps, Scripts } from "./stdio.fixture.ts";
 import { stdioUpstream } from "./stdio.ts";
 

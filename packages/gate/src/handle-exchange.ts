@@ -4,12 +4,12 @@ import { type Answer, denial, invalid, type Message, readMessage, routingHeaders
 import { Answered, type Call, type ExchangeDeps, isInitialize, requestId, unsent } from "./call.ts";
 import { type CallSpans, startCallSpans } from "./call-spans.ts";
 import { statelessSession, type UsedLease } from "./credentials/leases.ts";
-import { gate, type Verdict } from "./gate/gate.ts";
+import { gate, type Verdict } from "./decide.ts";
 import type { LinkGrants, LiveGrant } from "./grants.ts";
 import { recordEnd, recordStart } from "./record-call.ts";
 import { relay } from "./relay.ts";
 import { answer } from "./reply.ts";
-import type { Server } from "./servers.ts";
+import type { Server } from "./server.ts";
 import type { Session } from "./session-names.ts";
 
 /** One call at the gate, in order. Every outcome is an answer to the edge; nothing is thrown. */

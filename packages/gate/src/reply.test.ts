@@ -1,16 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { type Incoming, Link, type LinkLimits } from "@sallyport/bus";
 import { ReplyHead, ServiceError } from "@sallyport/contracts";
-import { type Header, openUpstream, parseTarget, systemResolver } from "@sallyport/egress";
+import type { Header } from "@sallyport/egress";
 import { unavailable } from "@sallyport/mcp";
 import { compileScrub } from "@sallyport/scrub";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Reply, type ReplyOptions, type ReplyOutcome } from "./reply.ts";
-import { httpUpstream } from "./upstream/http.ts";
 
 const secret = "pw-9fKq2ZtXw7Lm";
 const scrubber = compileScrub([{ name: "orders", value: Buffer.from(secret) }]);
@@ -221,29 +220,13 @@ describe("the body of a reply", () => {
     }).listen(0, "127.0.0.1");
     closing.push(() => server.close());
     await seen(() => server.listening);
-    const target = parseTarget(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`);
-    const limits = {
-      connections: 1,
-      connectTimeoutMs: 3_000,
-      headersTimeoutMs: 3_000,
-      maxHeaderBytes: 8_192,
-    };
-    const pool = openUpstream(target, {
-      ...{ partition: "chatter", resolver: systemResolver },
-      limits: { ...limits, keepAliveMs: 1_000 },
+    const { port } = server.address() as AddressInfo;
+    const { reply, agentKnows } = await replying({ abandon: () => request.destroy() });
+    const request = get({ host: "127.0.0.1", port }, (response) => {
+      reply.head(200, Object.entries(response.headers as Record<string, string>));
+      response.on("data", (chunk: Buffer) => reply.data(chunk));
+      response.on("error", () => undefined);
     });
-    closing.push(() => pool.destroy());
-    const upstream = httpUpstream({
-      ...{ server: "chatter", path: "/mcp", placement: undefined, pool, headersTimeoutMs: 3_000 },
-    });
-    const { reply, agentKnows } = await replying({ abandon: () => call.cancel() });
-    const call = upstream.send(
-      {
-        ...{ method: "GET", headers: [], body: Buffer.alloc(0), session: undefined, leaseSession: "s" },
-        ...{ messages: [], principal: "agent-1", lease: undefined, trace: undefined },
-      },
-      reply,
-    );
     await agentKnows();
     await left.promise;
   });

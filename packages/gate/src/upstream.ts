@@ -2,7 +2,7 @@ import type { ServiceError } from "@sallyport/contracts";
 import type { Header } from "@sallyport/egress";
 import type { Message } from "@sallyport/mcp";
 import type { Scrubber } from "@sallyport/scrub";
-import type { Lease } from "../credentials/leases.ts";
+import type { Lease } from "./credentials/leases.ts";
 
 /** A request as it goes to a private server: the agent's allowed headers, and a body that is not written again. */
 export interface UpstreamRequest {

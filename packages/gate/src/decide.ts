@@ -1,7 +1,7 @@
 import { digest } from "@sallyport/audit";
 import { type Message, subjectOf } from "@sallyport/mcp";
 import type { Decision, ServerPolicies } from "@sallyport/policy";
-import type { LiveGrant } from "../grants.ts";
+import type { LiveGrant } from "./grants.ts";
 
 /** What the policy decides about one message, for the record and the answer. */
 export interface Verdict {

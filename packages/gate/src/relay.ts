@@ -2,11 +2,11 @@ import { asServiceError, ServiceError } from "@sallyport/contracts";
 import { type Answer, type Message, unavailable } from "@sallyport/mcp";
 import { type Call, type ExchangeDeps, isInitialize, requestId } from "./call.ts";
 import type { UsedLease } from "./credentials/leases.ts";
-import { visibleTools } from "./gate/gate.ts";
+import { visibleTools } from "./decide.ts";
 import { recordEnd } from "./record-call.ts";
 import { Reply } from "./reply.ts";
 import type { Session } from "./session-names.ts";
-import type { UpstreamCall } from "./upstream/upstream.ts";
+import type { UpstreamCall } from "./upstream.ts";
 
 /** Steps 7 and 8: the request goes to the upstream, its reply through the scrubber and back. */
 export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefined): void {

@@ -1,7 +1,7 @@
 import { type AuditFields, digest } from "@sallyport/audit";
 import { subjectOf } from "@sallyport/mcp";
 import { type Call, type ExchangeDeps, unsent } from "./call.ts";
-import type { Verdict } from "./gate/gate.ts";
+import type { Verdict } from "./decide.ts";
 import type { ReplyOutcome } from "./reply.ts";
 
 /** One record for each decision, and one that says the upstream is about to be used; in one message. */

@@ -3,7 +3,7 @@ import { asServiceError, type ReplyHead, ServiceError } from "@sallyport/contrac
 import { forwardableResponseHeaders, type Header } from "@sallyport/egress";
 import { type Answer, filterToolsList, filterToolsListEvent, SseSplitter } from "@sallyport/mcp";
 import { type BodyDecoder, decodeBody, type Scrubber, type ScrubStream } from "@sallyport/scrub";
-import type { UpstreamReply } from "./upstream/upstream.ts";
+import type { UpstreamReply } from "./upstream.ts";
 
 const decodeLimits = { maxOutputBytes: 64 * 1024 * 1024, maxRatio: 200 };
 /** A list of tools is read whole to be filtered. */

@@ -11,7 +11,7 @@ import {
 } from "@sallyport/contracts";
 import type { Log } from "@sallyport/runtime";
 import { respond, type SealSession, seenHellos } from "@sallyport/seal";
-import { type GrantChecks, LinkGrants, type LiveGrant } from "../grants.ts";
+import { type GrantChecks, LinkGrants, type LiveGrant } from "./grants.ts";
 
 export interface DoorDeps {
   connector: string;

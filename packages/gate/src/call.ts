@@ -7,7 +7,7 @@ import type { CallSpans } from "./call-spans.ts";
 import type { CallsInProgress } from "./calls-in-progress.ts";
 import type { Leases } from "./credentials/leases.ts";
 import type { LinkGrants, LiveGrant } from "./grants.ts";
-import type { Server } from "./servers.ts";
+import type { Server } from "./server.ts";
 import type { Session, SessionNames } from "./session-names.ts";
 
 export interface ExchangeDeps {
