@@ -18,6 +18,15 @@
  * `context.target`, `context.user` (absent without a delegating user) and `context.arguments`. Each policy has an `@id`, and
  * may have a `@reason` that the denied agent is told.
  *
+ * What a sandbox may send out is decided by the same policies, with `Action::"http/request"` and `Host::"api.example.com"`;
+ * conditions read `context.method`, `path`, `host`, `scheme`, `port` and `tls`:
+ *
+ * ```cedar
+ * @id("read-orders-api")
+ * permit(principal, action == Action::"http/request", resource == Host::"orders.example.com")
+ * when { context.method == "GET" && context.path like "/v1/*" };
+ * ```
+ *
  * Policies are checked when they are loaded: a typo stops the boot and says file, line and column. The shape of arguments is
  * not known then, so what fails at a call (a missing argument, another type) makes a permit not apply and a forbid deny.
  *
@@ -26,5 +35,6 @@
  */
 export { compilePolicies, type PolicySet } from "./src/compile.ts";
 export type { Ask, Decision, ServerPolicies } from "./src/decide.ts";
+export type { HttpAsk, HttpPolicies } from "./src/decide-http.ts";
 export { loadPolicies } from "./src/load.ts";
 export { PolicyError, type PolicyFile } from "./src/policy-error.ts";

@@ -1,15 +1,19 @@
 import { createHash } from "node:crypto";
 import type { TypeAndId } from "@cedar-policy/cedar-wasm/nodejs";
 import { type ServerPolicies, serverPolicies } from "./decide.ts";
+import { type HttpPolicies, httpPolicies } from "./decide-http.ts";
+import { forbidsEverything, isHttpRule } from "./http-rules.ts";
 import { PolicyError, type PolicyFile } from "./policy-error.ts";
 import { type Rule, rulesOf } from "./rule.ts";
 import { entityKey, preparse, type Slice, serverOfRule, targetOfRule } from "./slice.ts";
-import { validateRules } from "./validate.ts";
+import { validateHttpRules, validateRules } from "./validate.ts";
 import { isServerName } from "./vocabulary.ts";
 
 export interface PolicySet {
   /** Keep what it returns: it holds the server's cache. Server names come from configuration, never from a request. */
   forServer(server: string): ServerPolicies;
+  /** What a sandbox may send to which host. */
+  readonly http: HttpPolicies;
   /** SHA-256 over names and texts, for the audit record. */
   readonly digest: string;
   readonly count: number;
@@ -20,11 +24,11 @@ export interface PolicySet {
  * vocabulary, and for no policy at all: an empty set would deny everything, which is no one's intention.
  */
 export function compilePolicies(files: readonly PolicyFile[]): PolicySet {
-  const rules = files.flatMap(rulesOf);
+  const all = files.flatMap(rulesOf);
   const nowhere = { file: files[0]?.name ?? "policies", line: 0, column: 0, source: "" };
-  if (rules.length === 0) throw new PolicyError("there is no policy; write at least one", nowhere);
+  if (all.length === 0) throw new PolicyError("there is no policy; write at least one", nowhere);
   const byId = new Map<string, Rule>();
-  for (const rule of rules) {
+  for (const rule of all) {
     const other = byId.get(rule.id);
     if (other)
       throw new PolicyError(
@@ -33,7 +37,10 @@ export function compilePolicies(files: readonly PolicyFile[]): PolicySet {
       );
     byId.set(rule.id, rule);
   }
+  const aboutHosts = all.filter(isHttpRule);
+  const rules = all.filter((rule) => !aboutHosts.includes(rule));
   validateRules(rules);
+  validateHttpRules(aboutHosts);
   const digest = digestOf(files);
   const servers = new Map<string, ServerPolicies>();
   const forServer = (server: string): ServerPolicies => {
@@ -46,7 +53,8 @@ export function compilePolicies(files: readonly PolicyFile[]): PolicySet {
     return fresh;
   };
   for (const server of new Set(rules.map(serverOfRule))) if (server !== undefined) forServer(server);
-  return { forServer, digest, count: rules.length };
+  const http = httpPolicies([...aboutHosts, ...rules.filter(forbidsEverything)], digest);
+  return { forServer, http, digest, count: all.length };
 }
 
 /**

@@ -7,6 +7,7 @@ import type {
 } from "@cedar-policy/cedar-wasm/nodejs";
 import { validate } from "@cedar-policy/cedar-wasm/nodejs";
 import { accessOf, argumentReads, isVariable, operands, operatorOf, presenceOf } from "./expression.ts";
+import { hostProblem, httpContext, httpSchema } from "./http-rules.ts";
 import { PolicyError } from "./policy-error.ts";
 import { constantsOf, type Rule, scopeEntity } from "./rule.ts";
 import { schema, serverOfEntity, targetTypes } from "./vocabulary.ts";
@@ -18,9 +19,22 @@ import { schema, serverOfEntity, targetTypes } from "./vocabulary.ts";
  */
 export function validateRules(rules: readonly Rule[]): void {
   for (const rule of rules) {
-    const problem = ownProblem(rule);
+    const problem = ownProblem(rule, ["target", "user", "arguments"]);
     if (problem) throw new PolicyError(problem, rule.place);
   }
+  validateAgainst(schema, rules);
+}
+
+/** The same for rules about requests to hosts. */
+export function validateHttpRules(rules: readonly Rule[]): void {
+  for (const rule of rules) {
+    const problem = hostProblem(rule) ?? ownProblem(rule, httpContext);
+    if (problem) throw new PolicyError(problem, rule.place);
+  }
+  validateAgainst(httpSchema, rules);
+}
+
+function validateAgainst(schema: string, rules: readonly Rule[]): void {
   const staticPolicies = Object.fromEntries(rules.map((rule) => [rule.id, abstracted(rule.json)]));
   const answer = validate({ schema, policies: { staticPolicies } });
   if (answer.type === "failure")
@@ -33,7 +47,7 @@ export function validateRules(rules: readonly Rule[]): void {
 }
 
 /** What Cedar would let pass, and only because it does not know how its rules are used here. */
-function ownProblem(rule: Rule): string | undefined {
+function ownProblem(rule: Rule, attributes: readonly string[]): string | undefined {
   const constants = rule.json.conditions.flatMap(({ body }) => constantsOf(body));
   if (constants.some((value) => typeof value === "number" && !Number.isSafeInteger(value)))
     return "an integer beyond 53 bits cannot be compared with an argument exactly";
@@ -50,7 +64,7 @@ function ownProblem(rule: Rule): string | undefined {
   const reserved = rule.reads.flatMap(({ path }) => path).find((step) => step.startsWith("__"));
   if (reserved) return `an argument "${reserved}" cannot be read: names with "__" are Cedar's`;
   for (const { body } of rule.json.conditions) {
-    const problem = conditionProblem(body);
+    const problem = conditionProblem(body, attributes);
     if (problem) return problem;
   }
   return undefined;
@@ -71,7 +85,7 @@ function validationError(rule: Rule, { error }: ValidationError): PolicyError {
  * A server's rules are evaluated without a hierarchy of entities (it costs a fifth of a decision), so a test for one in a
  * condition would quietly be false. Scopes are resolved at load; conditions may ask `principal in [Agent::"a", …]`.
  */
-function conditionProblem(expression: Expr): string | undefined {
+function conditionProblem(expression: Expr, attributes: readonly string[]): string | undefined {
   const left = operands(expression)[0];
   if ("in" in expression && !isVariable(left, "principal"))
     return "`in` belongs in the scope, the part in parentheses; a condition may only say `principal in [Agent::…]`";
@@ -80,15 +94,19 @@ function conditionProblem(expression: Expr): string | undefined {
   const attribute = isVariable(left, "context")
     ? (accessOf(expression)?.attr ?? presenceOf(expression)?.attrs[0])
     : undefined;
-  if (attribute !== undefined && !["target", "user", "arguments"].includes(attribute))
-    return `context has no attribute "${attribute}"; it has target, user and arguments`;
+  if (attribute !== undefined && !attributes.includes(attribute))
+    return `context has no attribute "${attribute}"; it has ${listed(attributes)}`;
   if (attribute === undefined && operands(expression).some((operand) => isVariable(operand, "context")))
-    return "context is read by attribute: context.target, context.user, context.arguments";
+    return `context is read by attribute: ${attributes.map((name) => `context.${name}`).join(", ")}`;
   for (const operand of operands(expression)) {
-    const problem = conditionProblem(operand);
+    const problem = conditionProblem(operand, attributes);
     if (problem) return problem;
   }
   return undefined;
+}
+
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 const argumentCondition = { ".": { left: { Var: "context" }, attr: "argument condition" } } as const;
