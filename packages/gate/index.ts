@@ -6,13 +6,15 @@
  * to an `Upstream` and brings the reply back through the scrubber. Who offers servers brings its upstreams and nothing
  * else: no zone decides, records or scrubs in a way of its own.
  */
-export type { ExchangeDeps } from "./src/call.ts";
 export { CallsInProgress } from "./src/calls-in-progress.ts";
 export { brokerClient } from "./src/credentials/broker.ts";
 export { type Lease, Leases } from "./src/credentials/leases.ts";
 export { Doors } from "./src/doors.ts";
 export { handleExchange } from "./src/handle-exchange.ts";
+export { openAudit } from "./src/open-audit.ts";
+export { openGate } from "./src/open-gate.ts";
 export { Reply } from "./src/reply.ts";
 export type { Server } from "./src/server.ts";
 export { sessionNames } from "./src/session-names.ts";
+export { drainLimit, gateSettings, readGateMaterial } from "./src/settings.ts";
 export type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "./src/upstream.ts";

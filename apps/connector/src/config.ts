@@ -1,5 +1,6 @@
-import { CredentialName, InstanceName, ServerName } from "@sallyport/contracts";
-import { appConfig, duration, filePath, secretFile } from "@sallyport/runtime";
+import { CredentialName, ServerName } from "@sallyport/contracts";
+import { drainLimit, gateSettings } from "@sallyport/gate";
+import { appConfig, duration, filePath } from "@sallyport/runtime";
 import { z } from "zod";
 
 const HeaderName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "a header's name");
@@ -45,45 +46,16 @@ export type StdioServer = z.output<typeof StdioServer>;
 export type ServerConfig = HttpServer | StdioServer;
 
 export const connectorConfig = appConfig({
-  tenant: InstanceName,
-  /** This connector's own key, from `sallyport connector enroll`: sessions and credentials are sealed to it. */
-  privateKey: secretFile(),
-  /** The edges that may call: name → Ed25519 public key (PEM). */
-  edges: z.record(InstanceName, filePath()).refine((edges) => Object.keys(edges).length > 0, {
-    message: "without an edge nobody can call",
-  }),
-  /** How agents' tokens are verified here, independently of any edge. */
-  tokens: z
-    .strictObject({
-      issuer: z.url({ protocol: /^https?$/ }),
-      /** The edge's public URL: tokens are for `{publicUrl}/mcp/{server}`. */
-      publicUrl: z.url({ protocol: /^https?$/ }).transform((text) => new URL(text).origin),
-      jwksUrl: z.url({ protocol: /^https?$/ }).optional(),
-      jwksFile: filePath().optional(),
-    })
-    .refine((tokens) => (tokens.jwksUrl === undefined) !== (tokens.jwksFile === undefined), {
-      message: "set one of tokens.jwksUrl and tokens.jwksFile",
-    }),
-  /** Cedar policies: files, or folders of `*.cedar`. */
-  policies: z.array(filePath()).min(1).max(64),
+  ...gateSettings,
   servers: z
     .record(ServerName, z.union([HttpServer, StdioServer]))
     .refine((servers) => Object.keys(servers).length > 0, {
       message: "a connector without servers has nothing to do",
     }),
-  nats: z.strictObject({
-    servers: z
-      .array(z.string().regex(/^(nats|tls|wss?):\/\//))
-      .min(1)
-      .max(16),
-    creds: filePath(),
-    caFile: filePath().optional(),
-  }),
   limits: z
     .strictObject({
       broker: duration({ min: "100ms", max: "30s" }).default(5_000),
-      /** How long an orderly stop waits for calls in progress. */
-      drain: duration({ max: "10m" }).default(10_000),
+      drain: drainLimit,
     })
     .prefault({}),
 });

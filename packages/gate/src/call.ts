@@ -15,7 +15,7 @@ export interface ExchangeDeps {
   servers: ReadonlyMap<string, Server>;
   policies: PolicySet;
   sessions: SessionNames;
-  leases: Leases;
+  leases: Pick<Leases, "cached" | "use" | "end">;
   calls: Pick<CallsInProgress, "begin" | "ended">;
   audit: { append(fields: AuditFields): Promise<void>; appendLater(fields: AuditFields): Promise<void> };
   maxBodyBytes: number;

@@ -1,0 +1,121 @@
+import { announce, type Bus, defaultLimits, openBucket, openRoad } from "@sallyport/bus";
+import { revocations, type StreamContract } from "@sallyport/contracts";
+import { jwksFromFile, jwksFromUrl, revocations as revocationList, tokenVerifier } from "@sallyport/grant";
+import type { App } from "@sallyport/runtime";
+import { CallsInProgress } from "./calls-in-progress.ts";
+import type { Leases } from "./credentials/leases.ts";
+import { Doors } from "./doors.ts";
+import { handleExchange } from "./handle-exchange.ts";
+import type { AuditLog } from "./open-audit.ts";
+import type { Server } from "./server.ts";
+import { sessionNames } from "./session-names.ts";
+import type { GateMaterial, GateSettings } from "./settings.ts";
+
+const sweepMs = 1_000;
+
+export interface GateParts extends GateMaterial {
+  bus: Bus;
+  /** New at each start of the process. */
+  boot: string;
+  settings: Omit<GateSettings, "privateKey" | "edges" | "policies" | "nats">;
+  drainMs: number;
+  /** The road that edges call this zone on. */
+  road: StreamContract;
+  servers: ReadonlyMap<string, Server>;
+  leases: Pick<Leases, "cached" | "use" | "end">;
+  audit: AuditLog;
+}
+
+/**
+ * Opens this instance's end of the tunnels, says what it offers, and keeps to what is revoked. Open it last: what it
+ * opens closes first, and calls in progress end while all that they need is still there.
+ */
+export async function openGate(app: App, parts: GateParts): Promise<void> {
+  const { bus, audit, edges, privateKey, servers, settings } = parts;
+  const { zone, instance } = bus.who;
+  const { tenant, tokens } = settings;
+  const now = () => new Date();
+  app.addGrace(parts.drainMs);
+
+  const calls = new CallsInProgress();
+  const revoked = revocationList();
+  const doors = new Doors({
+    connector: instance,
+    privateKey,
+    edgeKey: (edge) => edges.get(edge),
+    road: { send: (peer, bytes) => road.send(peer, bytes), atTurnEnd: (job) => road.atTurnEnd(job) },
+    checks: {
+      connector: instance,
+      tenant,
+      edgeKey: (edge) => edges.get(edge),
+      verifyToken: tokenVerifier({
+        issuer: tokens.issuer,
+        audience: (server) => `${tokens.publicUrl}/mcp/${server}`,
+        keys:
+          tokens.jwksUrl === undefined
+            ? jwksFromFile(tokens.jwksFile as string)
+            : jwksFromUrl(tokens.jwksUrl),
+        now,
+      }),
+      isRevoked: (grant) => revoked.isRevoked(grant, now()),
+      now,
+    },
+    log: app.log,
+    now,
+    call: (exchange, grants) => void handleExchange(exchangeDeps, exchange, grants),
+    granted: ({ facts: { agent, user, server, id, tenant } }) =>
+      audit.append({ kind: "grant", event: "opened", agent, user, server, grant: id, tenant }),
+  });
+  const exchangeDeps = {
+    ...{ tenant, servers, calls, audit, policies: parts.policies, leases: parts.leases, log: app.log },
+    sessions: sessionNames(instance, privateKey),
+    maxBodyBytes: defaultLimits.maxRequestBytes,
+  };
+  const road = app.use(
+    openRoad(bus, parts.road, { message: (peer, bytes) => doors.message(peer, bytes) }),
+    "road",
+  );
+  app.use({ close: async () => doors.close() }, "tunnels");
+
+  const bucket = await openBucket(bus, revocations);
+  app.use(
+    await bucket.watch((_key, entry) => {
+      if (entry === undefined) return;
+      const { kind, value } = entry.value;
+      const until = new Date(entry.value.until);
+      if (revoked.add({ kind, value, until }, now()) === "full")
+        revoked.add({ kind: "everything", until }, now());
+      doors.sweep();
+    }),
+    "revocations",
+  );
+
+  const presence = app.use(
+    announce(bus, {
+      version: app.version,
+      boot: parts.boot,
+      news: () => ({
+        servers: [...servers.values()].map(({ name, upstream }) => {
+          const problem = calls.draining ? `the ${zone} is draining` : upstream.problem();
+          return problem === undefined ? { name, ready: true } : { name, ready: false, problem };
+        }),
+      }),
+    }),
+    "presence",
+  );
+  const sweep = setInterval(() => {
+    doors.sweep();
+    calls.sweep();
+  }, sweepMs);
+  app.use({ close: async () => clearInterval(sweep) }, "sweep");
+  const drain = async () => {
+    const drained = calls.drain(parts.drainMs);
+    presence.now();
+    const left = await drained;
+    if (left > 0) app.log.warn({ left }, "calls did not end within limits.drain, and are broken off");
+  };
+  app.use({ close: drain }, "calls in progress");
+
+  app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
+  app.health.check("edges", () => (doors.size > 0 ? "ok" : { problem: "no edge has opened a tunnel" }));
+}
