@@ -24,6 +24,8 @@ export {
   event,
   type LogContract,
   log,
+  type QueueContract,
+  queue,
   type RequestContract,
   request,
   type StreamContract,
@@ -55,3 +57,8 @@ export {
   type RoadMessage,
   recordHeadroomBytes,
 } from "./src/tunnel/road-message.ts";
+export { changeWork } from "./src/work/change-work.ts";
+export { Capabilities, PoolName, Requirements } from "./src/work/requirements.ts";
+export { WorkId, WorkItem } from "./src/work/work-item.ts";
+export { workItems } from "./src/work/work-items.ts";
+export { workQueue } from "./src/work/work-queue.ts";

@@ -66,14 +66,30 @@ export function attemptsOn(contract: Contract, who: ZoneInstance): Attempt[] {
       const filter = contract.subject.filterFor({});
       return [...appends, ...jetstreamAttempts(contract.stream, filter, reads ? readingALog : [])];
     }
+    case "queue": {
+      const entries = everyParams(contract.subject.placeholders).flatMap((params): Attempt[] => {
+        const subject = contract.subject.subjectFor(params as never);
+        return [
+          { act: "pub", subject, allowed: contract.enqueuedBy.includes(who.zone) && spokenBy(params, who) },
+          { act: "sub", subject, allowed: false },
+          { act: "sub", subject, queue: who.zone, allowed: false },
+        ];
+      });
+      const allowed = [
+        ...(contract.takenBy.includes(who.zone) ? takingFromAQueue : []),
+        ...(contract.countedBy.includes(who.zone) ? countingAQueue : []),
+      ];
+      return [...entries, ...jetstreamAttempts(contract.stream, contract.subject.filterFor({}), allowed)];
+    }
     case "bucket": {
+      const reading = contract.watched ? readingABucket : gettingFromABucket;
       const reads = contract.readBy.includes(who.zone);
       const subject = `$KV.${contract.name}.key`;
       return [
         { act: "pub", subject, allowed: contract.writtenBy.includes(who.zone) },
         { act: "sub", subject, allowed: false },
         { act: "sub", subject, queue: who.zone, allowed: false },
-        ...jetstreamAttempts(`KV_${contract.name}`, `$KV.${contract.name}.>`, reads ? readingABucket : []),
+        ...jetstreamAttempts(`KV_${contract.name}`, `$KV.${contract.name}.>`, reads ? reading : []),
       ];
     }
   }
@@ -187,6 +203,9 @@ const readingALog: readonly string[] = [
   "FC",
 ];
 const readingABucket: readonly string[] = [...readingALog, "STREAM.MSG.GET"];
+const gettingFromABucket: readonly string[] = ["STREAM.INFO", "STREAM.MSG.GET"];
+const takingFromAQueue: readonly string[] = ["CONSUMER.MSG.NEXT", "ACK"];
+const countingAQueue: readonly string[] = ["CONSUMER.INFO"];
 
 /** Everything that can be asked about one stream; `allowed` names the requests of a reader. */
 function jetstreamAttempts(stream: string, filter: string, allowed: readonly string[]): Attempt[] {

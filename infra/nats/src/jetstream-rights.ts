@@ -1,4 +1,9 @@
-import { type BucketContract, type LogContract, subjectToken } from "@sallyport/contracts";
+import {
+  type BucketContract,
+  type LogContract,
+  type QueueContract,
+  subjectToken,
+} from "@sallyport/contracts";
 
 /*
  * What a reader asks of JetStream, as @nats-io/jetstream's ordered push consumers and @nats-io/kv send it. The consumer's
@@ -20,11 +25,27 @@ export function logReadRights(contract: LogContract): string[] {
   return readRights(stream, contract.subject.filterFor({}));
 }
 
-/** Get one key; watch all keys. */
+/** Get one key; watch all keys, unless the contract says that nobody does. An answer to a get is wrapped in JSON. */
 export function bucketReadRights(contract: BucketContract): string[] {
   const bucket = subjectToken("bucket", contract.name);
   const stream = `KV_${bucket}`;
-  return [`$JS.API.STREAM.MSG.GET.${stream}`, ...readRights(stream, `$KV.${bucket}.>`)];
+  const get = `$JS.API.STREAM.MSG.GET.${stream}`;
+  if (!contract.watched) return [`$JS.API.STREAM.INFO.${stream}`, get];
+  return [get, ...readRights(stream, `$KV.${bucket}.>`)];
+}
+
+/**
+ * Pull from a pool's consumer and acknowledge. A taker may have an entry delivered to any subject, so it may never be
+ * who writes entries; and they are short, for the case that both have fallen.
+ */
+export function queueTakeRights(contract: QueueContract): string[] {
+  const stream = subjectToken("stream", contract.stream);
+  return [`$JS.API.CONSUMER.MSG.NEXT.${stream}.*`, `$JS.ACK.${stream}.>`];
+}
+
+/** Ask of a pool's consumer how much waits. */
+export function queueCountRights(contract: QueueContract): string[] {
+  return [`$JS.API.CONSUMER.INFO.${subjectToken("stream", contract.stream)}.*`];
 }
 
 /** A push consumer that delivers to its reader's inbox and whose flow control is answered at `$JS.FC`. */

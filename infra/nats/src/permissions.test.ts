@@ -4,6 +4,7 @@ import {
   contracts,
   event,
   log,
+  queue,
   request,
   revocations,
   stream,
@@ -101,6 +102,37 @@ test("a log and a bucket: a writer writes, a reader asks JetStream for its own c
     "$JS.API.STREAM.MSG.GET.KV_facts",
     "$JS.FC.KV_facts.>",
     "$JS.FC.REC.>",
+  ]);
+});
+
+test("a queue: who enqueues is pinned, who takes pulls and acknowledges, who counts asks; nobody makes consumers", () => {
+  const jobs = queue({
+    subject: "jobs.{pool}.{edge}",
+    stream: "JOBS",
+    maxBytes: 1,
+    maxMessages: 1,
+    ttlSeconds: 1,
+    ackWaitMs: 1,
+    enqueuedBy: ["edge"],
+    takenBy: ["runner"],
+    countedBy: ["operator"],
+  });
+  expect(permissionsFor(edge, [jobs]).pub.allow).toEqual(["jobs.*.e1"]);
+  expect(permissionsFor({ zone: "runner", instance: "r1" }, [jobs])).toEqual({
+    pub: { allow: ["$JS.ACK.JOBS.>", "$JS.API.CONSUMER.MSG.NEXT.JOBS.*"] },
+    sub: { allow: ["_INBOX.runner.r1.>"] },
+  });
+  expect(permissionsFor({ zone: "operator", instance: "o1" }, [jobs]).pub.allow).toEqual([
+    "$JS.API.CONSUMER.INFO.JOBS.*",
+  ]);
+});
+
+test("a bucket that is not watched is read one key at a time: its writer makes no consumer of its own words", () => {
+  const spec = { name: "facts", value: body, writtenBy: ["edge"], readBy: ["edge"], ttlSeconds: 0 } as const;
+  expect(permissionsFor(edge, [bucket({ ...spec, watched: false })]).pub.allow).toEqual([
+    "$JS.API.STREAM.INFO.KV_facts",
+    "$JS.API.STREAM.MSG.GET.KV_facts",
+    "$KV.facts.>",
   ]);
 });
 

@@ -7,7 +7,7 @@ import {
   type ZoneInstance,
   zones,
 } from "@sallyport/contracts";
-import { bucketReadRights, logReadRights } from "./jetstream-rights.ts";
+import { bucketReadRights, logReadRights, queueCountRights, queueTakeRights } from "./jetstream-rights.ts";
 
 export interface SubjectRules {
   allow: string[];
@@ -87,6 +87,15 @@ function rightsIn(contract: Contract, who: ZoneInstance): Rights {
         pub: [
           ...(contract.appendedBy.includes(who.zone) ? [contract.subject.filterFor(spoken)] : []),
           ...(contract.readBy.includes(who.zone) ? logReadRights(contract) : []),
+        ],
+      };
+    case "queue":
+      return {
+        ...none,
+        pub: [
+          ...(contract.enqueuedBy.includes(who.zone) ? [contract.subject.filterFor(spoken)] : []),
+          ...(contract.takenBy.includes(who.zone) ? queueTakeRights(contract) : []),
+          ...(contract.countedBy.includes(who.zone) ? queueCountRights(contract) : []),
         ],
       };
     case "bucket":

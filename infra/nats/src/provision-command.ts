@@ -14,6 +14,7 @@ a stream that is to be larger: that one grows.
   --log-bytes N     bytes that the audit log may take (default: 4 GiB); a full one refuses calls, it drops nothing
   --bucket-bytes N  bytes that each bucket may take (default: 64 MiB)
   --replicas N      1, 3 or 5 (default: 1)
+  --pool NAME       a pool of runners; repeat it for the others (default: default)
 
 It prints a line for each stream: created, grown, as wanted, or differs. One that differs is left as it is, and the exit
 code is 1: a person decides.
@@ -32,6 +33,7 @@ async function readArguments(argv: readonly string[]): Promise<ProvisionOptions 
       "log-bytes": { type: "string", default: String(4 * 1024 ** 3) },
       "bucket-bytes": { type: "string", default: String(64 * 1024 ** 2) },
       replicas: { type: "string", default: "1" },
+      pool: { type: "string", multiple: true, default: ["default"] },
       help: { type: "boolean", default: false },
     },
   });
@@ -45,7 +47,7 @@ async function readArguments(argv: readonly string[]): Promise<ProvisionOptions 
   const replicas = replicasOf(values.replicas);
   const creds = await readFile(resolve(values.creds));
   const tls = values.ca === undefined ? {} : { tls: { caFile: resolve(values.ca) } };
-  return { servers: values.server, creds, maxBytes, replicas, ...tls };
+  return { servers: values.server, creds, maxBytes, replicas, pools: values.pool, ...tls };
 }
 
 function bytes(option: string, text: string): number {

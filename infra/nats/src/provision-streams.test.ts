@@ -1,7 +1,7 @@
 import { DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
-import type { ZoneInstance } from "@sallyport/contracts";
+import { type Contract, workQueue, type ZoneInstance } from "@sallyport/contracts";
 import { type NatsServer, startNats } from "@sallyport/testkit";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { inboxOf } from "./permissions.ts";
@@ -44,9 +44,52 @@ const outcomes = (done: Awaited<ReturnType<typeof provision>>) => new Set(done.m
 test("it makes every stream once; a second run finds all as wanted", async () => {
   const size = { log: 1024 * kib, bucket: 1024 * kib };
   const first = await provision(size);
-  expect(first.map(({ stream }) => stream).sort()).toEqual(["AUDIT", "KV_leases", "KV_revocations"]);
+  expect(first.map(({ stream }) => stream).sort()).toEqual([
+    "AUDIT",
+    "KV_leases",
+    "KV_revocations",
+    "KV_work",
+    "WORK",
+  ]);
   expect(outcomes(first)).toEqual(new Set(["created"]));
   expect(outcomes(await provision(size))).toEqual(new Set(["as wanted"]));
+});
+
+test("a queue gives an entry to one runner at a time, and forgets it when it is acknowledged", async () => {
+  await provision({ log: 1024 * kib, bucket: 1024 * kib });
+  const edge = jetstream(await connectAs({ zone: "edge", instance: "e1" }));
+  await edge.publish("work.v1.queue.default.e1", "work_1");
+  const runner = await connectAs({ zone: "runner", instance: "r1" });
+  const pull = { batch: 1, expires: 1_000_000_000 };
+  const next = () =>
+    runner.request("$JS.API.CONSUMER.MSG.NEXT.WORK.default", JSON.stringify(pull), {
+      timeout: 5_000,
+      noMux: true,
+    });
+  const entry = await next();
+  expect(entry.string()).toBe("work_1");
+  expect((await next()).headers?.code).toBe(408);
+  runner.publish(entry.reply as string, "-NAK");
+  const again = await next();
+  expect(again.string()).toBe("work_1");
+  await runner.request(again.reply as string, "+ACK");
+  const operator = await connectAs({ zone: "operator", instance: "o1" });
+  const info = await operator.request("$JS.API.CONSUMER.INFO.WORK.default");
+  expect(info.json()).toMatchObject({ num_pending: 0, num_ack_pending: 0 });
+  expect((await next()).headers?.code).toBe(408);
+});
+
+test("a full queue refuses the next entry and drops none", async () => {
+  const small: Contract = { ...workQueue, maxMessages: 2 };
+  await provisionStreams({
+    servers: [server.url],
+    creds: await issueUser(trust, "provisioner"),
+    maxBytes: { log: 1024 * kib, bucket: 1024 * kib },
+    contracts: [small],
+  });
+  const edge = jetstream(await connectAs({ zone: "edge", instance: "e1" }));
+  for (const id of ["work_1", "work_2"]) await edge.publish("work.v1.queue.default.e1", id);
+  await expect(edge.publish("work.v1.queue.default.e1", "work_3")).rejects.toThrow(/maximum messages/);
 });
 
 test("a stream may grow; a wish to shrink it is reported and not done", async () => {

@@ -1,4 +1,7 @@
 import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
   DiscardPolicy,
   JetStreamApiError,
   jetstreamManager,
@@ -7,7 +10,7 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import { connect, credsAuthenticator, nanos } from "@nats-io/transport-node";
-import { type Contract, contracts as everyContract } from "@sallyport/contracts";
+import { type Contract, contracts as everyContract, subjectToken } from "@sallyport/contracts";
 import { type Asset, assetsOf } from "./assets.ts";
 import { provisionerInbox } from "./provisioner.ts";
 
@@ -20,6 +23,8 @@ export interface ProvisionOptions {
   replicas?: 1 | 3 | 5;
   tls?: { caFile?: string; certFile?: string; keyFile?: string };
   contracts?: readonly Contract[];
+  /** Each queue gets a consumer for each; `default` unless told. */
+  pools?: readonly string[];
 }
 
 export interface Provisioned {
@@ -41,10 +46,13 @@ export async function provisionStreams(options: ProvisionOptions): Promise<reado
     ...(options.tls ? { tls: options.tls } : {}),
   });
   try {
-    const { streams } = await jetstreamManager(nats, { checkAPI: false });
+    const { streams, consumers } = await jetstreamManager(nats, { checkAPI: false });
     const done: Provisioned[] = [];
     for (const asset of assetsOf(options.contracts ?? everyContract)) {
       done.push(await provision(streams, wantedConfig(asset, options)));
+      const { stream, queue } = asset;
+      if (queue === undefined) continue;
+      for (const pool of options.pools ?? ["default"]) await consumers.add(stream, poolConsumer(queue, pool));
     }
     return done;
   } finally {
@@ -94,13 +102,15 @@ function differing(found: Partial<StreamConfig>, wanted: Partial<StreamConfig>):
 /** Pure: a stream that keeps what it acknowledged, and refuses when it is full. */
 function wantedConfig(asset: Asset, options: Pick<ProvisionOptions, "maxBytes" | "replicas">): Wanted {
   const bucket = asset.kind === "bucket";
+  const { queue } = asset;
   return {
     name: asset.stream,
     subjects: [...asset.subjects],
-    retention: RetentionPolicy.Limits,
+    retention: queue === undefined ? RetentionPolicy.Limits : RetentionPolicy.Workqueue,
     storage: StorageType.File,
     num_replicas: options.replicas ?? 1,
-    max_bytes: options.maxBytes[asset.kind],
+    max_bytes: maxBytesOf(asset, options.maxBytes),
+    ...(queue === undefined ? {} : { max_msgs: queue.maxMessages }),
     max_msg_size: asset.maxMessageBytes,
     max_age: nanos(asset.ttlSeconds * 1000),
     // A full stream refuses the append, and so the call: dropping the oldest would let a flood wash records away.
@@ -118,6 +128,27 @@ function wantedConfig(asset: Asset, options: Pick<ProvisionOptions, "maxBytes" |
     allow_direct: false,
     // A reader that is gone leaves its consumer for five minutes at most, durable or not: nobody can use them up for good.
     max_consumers: 1024,
-    consumer_limits: { inactive_threshold: nanos(300_000) },
+    // A queue's consumers stay, whether a runner is there or not.
+    consumer_limits: queue === undefined ? { inactive_threshold: nanos(300_000) } : {},
+  };
+}
+
+/** A queue is bounded by its number of entries: it may take what those can at most, with what is stored beside each. */
+function maxBytesOf(asset: Asset, maxBytes: ProvisionOptions["maxBytes"]): number {
+  if (asset.kind !== "queue") return maxBytes[asset.kind];
+  return (asset.queue?.maxMessages ?? 0) * (asset.maxMessageBytes + 256);
+}
+
+/** Pure: gives each entry to one taker at a time, again when its time is over, as often as it takes. */
+function poolConsumer(queue: NonNullable<Asset["queue"]>, pool: string): Partial<ConsumerConfig> {
+  return {
+    durable_name: subjectToken("pool", pool),
+    filter_subject: queue.filterOf(pool),
+    deliver_policy: DeliverPolicy.All,
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(queue.ackWaitMs),
+    max_deliver: -1,
+    max_ack_pending: queue.maxMessages,
+    max_waiting: 512,
   };
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import * as exported from "../index.ts";
 import { contracts } from "./all.ts";
 
-const kinds = new Set(["request", "event", "stream", "log", "bucket"]);
+const kinds = new Set(["request", "event", "stream", "log", "bucket", "queue"]);
 
 test("every contract that the package exports is in the list that permissions come from", () => {
   const found = Object.values(exported).filter(
@@ -16,7 +16,8 @@ test("no two contracts share a subject, a stream or a bucket: one would get the 
   const names = contracts.flatMap((contract) => {
     if (contract.kind === "bucket") return [`KV_${contract.name}`];
     if (contract.kind === "stream") return [contract.up.filterFor({}), contract.down.filterFor({})];
-    if (contract.kind === "log") return [contract.stream, contract.subject.filterFor({})];
+    if (contract.kind === "log" || contract.kind === "queue")
+      return [contract.stream, contract.subject.filterFor({})];
     return [contract.subject.filterFor({})];
   });
   expect(names).toEqual([...new Set(names)]);

@@ -65,9 +65,43 @@ export interface BucketContract<V extends z.ZodType = z.ZodType> {
    * anything of JetStream can have its answer stored at a key of his choice: where an entry may not go, only this holds.
    */
   readonly writeOnce: boolean;
+  /**
+   * Whether its readers may watch and list it, with a consumer. NATS does not check where a consumer delivers, so a zone
+   * that writes a bucket and watches it could have words of its own choice delivered into any stream, the audit log
+   * included. A bucket that an exposed zone writes is not watched: its readers get one key at a time.
+   */
+  readonly watched: boolean;
 }
 
-export type Contract = RequestContract | EventContract | StreamContract | LogContract | BucketContract;
+/**
+ * A JetStream work queue with one consumer for each {pool}, made by the provisioner. An entry is there until one taker
+ * has acknowledged it; what is neither acknowledged nor prolonged within `ackWaitMs` is given out again. Full, it
+ * refuses what comes.
+ *
+ * A taker may pull, and NATS does not check where a pull delivers: no zone may both enqueue and take, or it could have
+ * words of its own choice delivered into any stream.
+ */
+export interface QueueContract<P extends string = string> {
+  readonly kind: "queue";
+  readonly subject: SubjectPattern<P>;
+  readonly stream: string;
+  readonly maxBytes: number;
+  readonly maxMessages: number;
+  readonly ttlSeconds: number;
+  readonly ackWaitMs: number;
+  readonly enqueuedBy: readonly Zone[];
+  readonly takenBy: readonly Zone[];
+  /** Who may ask how much waits. */
+  readonly countedBy: readonly Zone[];
+}
+
+export type Contract =
+  | RequestContract
+  | EventContract
+  | StreamContract
+  | LogContract
+  | BucketContract
+  | QueueContract;
 
 export function request<const P extends string, I extends z.ZodType, O extends z.ZodType>(spec: {
   subject: P;
@@ -123,6 +157,22 @@ export function bucket<V extends z.ZodType>(spec: {
   readBy: readonly Zone[];
   ttlSeconds: number;
   writeOnce?: boolean;
+  watched?: boolean;
 }): BucketContract<V> {
-  return { ...spec, kind: "bucket", writeOnce: spec.writeOnce ?? false };
+  return {
+    ...spec,
+    kind: "bucket",
+    writeOnce: spec.writeOnce ?? false,
+    watched: spec.watched ?? true,
+  };
+}
+
+export function queue<const P extends string>(
+  spec: Omit<QueueContract, "kind" | "subject"> & { subject: P },
+): QueueContract<P> {
+  const both = spec.enqueuedBy.filter((zone) => spec.takenBy.includes(zone));
+  if (both.length > 0) throw new RangeError(`${spec.stream}: ${both.join(", ")} may not enqueue and take`);
+  const subject = subjectPattern(spec.subject);
+  if (!subject.placeholders.includes("pool")) throw new RangeError(`${spec.stream}: a queue has a {pool}`);
+  return { ...spec, kind: "queue", subject };
 }
