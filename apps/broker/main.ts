@@ -1,5 +1,5 @@
 import { auditWriter, recorder } from "@sallyport/audit";
-import { announce, append, connectBus, openBucket, publish, serve } from "@sallyport/bus";
+import { announce, append, openBucket, serve } from "@sallyport/bus";
 import {
   auditLog,
   claimSessions,
@@ -7,11 +7,11 @@ import {
   leaseLedger,
   releaseLeases,
   revocations,
-  telemetryExport,
 } from "@sallyport/contracts";
 import { verifyGrant } from "@sallyport/grant";
-import { BootError, runApp, startTelemetry } from "@sallyport/runtime";
+import { BootError, runApp } from "@sallyport/runtime";
 import { openEnrolments } from "@sallyport/seal";
+import { exportTelemetry, joinRelay } from "@sallyport/zone";
 import { claimSessionsHandler } from "./src/claim-sessions.ts";
 import { brokerConfig, loadRules } from "./src/config.ts";
 import { credentialSources } from "./src/credential-sources.ts";
@@ -40,28 +40,8 @@ await runApp("broker", async (app) => {
   const [problem] = enrolments.reload();
   if (problem !== undefined) throw new BootError(problem, { setting: "enrolments" });
 
-  const bus = app.use(
-    await connectBus({
-      servers: config.nats.servers,
-      who,
-      credentials: { creds: config.nats.creds },
-      ...(config.nats.caFile === undefined ? {} : { tls: { caFile: config.nats.caFile } }),
-      log,
-    }),
-    "nats",
-  );
-  app.use(
-    startTelemetry({
-      ...who,
-      version: app.version,
-      sampleRatio: config.telemetry.sampleRatio,
-      log,
-      publish: async (signal, body) => {
-        publish(bus, telemetryExport, { params: { ...who, signal }, body });
-      },
-    }),
-    "telemetry",
-  );
+  const bus = await joinRelay(app, who, config.nats);
+  exportTelemetry(app, bus, config.telemetry);
   const audit = app.use(
     auditWriter({
       publish: (bytes, messageId) =>
@@ -82,7 +62,6 @@ await runApp("broker", async (app) => {
   const ending = { ledger, vaultLeases, record, tenant, now, log };
   app.use(keepLeases({ ...ending, revoked, times, connected: () => bus.connected() }), "leases");
 
-  app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
   app.health.check("vault", () => {
     const fault = vault.problem();
     return fault === undefined ? "ok" : { problem: fault };

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { announce, connectBus, publish, serve, subscribeBytes } from "@sallyport/bus";
+import { announce, serve, subscribeBytes } from "@sallyport/bus";
 import { readTrace, telemetryExport } from "@sallyport/contracts";
-import { runApp, startTelemetry } from "@sallyport/runtime";
+import { runApp } from "@sallyport/runtime";
+import { exportTelemetry, joinRelay } from "@sallyport/zone";
 import { readTraceHandler } from "./src/answer.ts";
 import { openBackend } from "./src/backend.ts";
 import { collectorConfig } from "./src/config.ts";
@@ -34,13 +35,7 @@ await runApp("collector", async (app) => {
     return app.use(new Forward(backend, queue, app.log), `forward to ${backend.name}`);
   });
 
-  const { servers, creds, caFile } = config.nats;
-  const tls = caFile === undefined ? {} : { tls: { caFile } };
-  const bus = app.use(
-    await connectBus({ servers, who, credentials: { creds }, ...tls, log: app.log }),
-    "nats",
-  );
-  app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
+  const bus = await joinRelay(app, who, config.nats);
 
   // Shared: where several collectors run, each payload reaches the backends once.
   app.use(
@@ -55,15 +50,6 @@ await runApp("collector", async (app) => {
     "telemetry intake",
   );
   app.use(serve(bus, readTrace, readTraceHandler({ store })), "trace answers");
-  app.use(
-    startTelemetry({
-      ...who,
-      version: app.version,
-      sampleRatio: config.telemetry.sampleRatio,
-      log: app.log,
-      publish: (signal, body) => publish(bus, telemetryExport, { params: { ...who, signal }, body }),
-    }),
-    "telemetry",
-  );
+  exportTelemetry(app, bus, config.telemetry);
   app.use(announce(bus, { version: app.version, news: () => ({}) }), "presence");
 });

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { connectBus, publish } from "@sallyport/bus";
-import { exchangeRoad, telemetryExport } from "@sallyport/contracts";
+import { exchangeRoad } from "@sallyport/contracts";
 import { brokerClient, Leases, openAudit, openGate, readGateMaterial } from "@sallyport/gate";
-import { runApp, startTelemetry } from "@sallyport/runtime";
+import { runApp } from "@sallyport/runtime";
+import { exportTelemetry, joinRelay } from "@sallyport/zone";
 import { connectorConfig } from "./src/config.ts";
 import { openServers } from "./src/servers.ts";
 
@@ -12,26 +12,8 @@ await runApp("connector", async (app) => {
   const boot = randomUUID();
   const material = await readGateMaterial(config);
 
-  const bus = app.use(
-    await connectBus({
-      servers: config.nats.servers,
-      who,
-      credentials: { creds: config.nats.creds },
-      ...(config.nats.caFile === undefined ? {} : { tls: { caFile: config.nats.caFile } }),
-      log: app.log,
-    }),
-    "nats",
-  );
-  app.use(
-    startTelemetry({
-      ...who,
-      version: app.version,
-      sampleRatio: config.telemetry.sampleRatio,
-      log: app.log,
-      publish: (signal, body) => publish(bus, telemetryExport, { params: { ...who, signal }, body }),
-    }),
-    "telemetry",
-  );
+  const bus = await joinRelay(app, who, config.nats);
+  exportTelemetry(app, bus, config.telemetry);
   const audit = openAudit(app, bus);
 
   const { privateKey } = material;

@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
-import { announce, connectBus, openBucket, openRoad, publish, subscribe } from "@sallyport/bus";
-import { exchangeRoad, presence, revocations, telemetryExport } from "@sallyport/contracts";
+import { announce, openBucket, openRoad, subscribe } from "@sallyport/bus";
+import { exchangeRoad, presence, revocations } from "@sallyport/contracts";
 import {
   jwksFromFile,
   jwksFromUrl,
@@ -8,8 +8,9 @@ import {
   type TokenFacts,
   tokenVerifier,
 } from "@sallyport/grant";
-import { BootError, runApp, startTelemetry } from "@sallyport/runtime";
+import { BootError, runApp } from "@sallyport/runtime";
 import { openEnrolments } from "@sallyport/seal";
+import { exportTelemetry, joinRelay } from "@sallyport/zone";
 import { edgeConfig } from "./src/config.ts";
 import { type CallDeps, handleCall } from "./src/handle-call.ts";
 import { listen } from "./src/http/listen.ts";
@@ -25,26 +26,8 @@ await runApp("edge", async (app) => {
   const who = { zone: "edge", instance: config.instance } as const;
   const now = () => new Date();
 
-  const bus = app.use(
-    await connectBus({
-      servers: config.nats.servers,
-      who,
-      credentials: { creds: config.nats.creds },
-      ...(config.nats.caFile === undefined ? {} : { tls: { caFile: config.nats.caFile } }),
-      log: app.log,
-    }),
-    "nats",
-  );
-  app.use(
-    startTelemetry({
-      ...who,
-      version: app.version,
-      sampleRatio: config.telemetry.sampleRatio,
-      log: app.log,
-      publish: (signal, body) => publish(bus, telemetryExport, { params: { ...who, signal }, body }),
-    }),
-    "telemetry",
-  );
+  const bus = await joinRelay(app, who, config.nats);
+  exportTelemetry(app, bus, config.telemetry);
 
   const enrolments = openEnrolments(config.enrolments);
   const [problem] = enrolments.reload();
@@ -108,7 +91,6 @@ await runApp("edge", async (app) => {
   }, sweepMs);
   app.use({ close: async () => clearInterval(sweep) }, "sweep");
 
-  app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
   app.health.check("tunnels", () =>
     tunnels.connected().length > 0 ? "ok" : { problem: "no enrolled connector is connected" },
   );

@@ -33,11 +33,23 @@ const layers: readonly Layer[] = [
     because: "bus and runtime know messages, and neither each other nor any idea",
   },
   {
+    of: /^packages\/zone$/,
+    may: /^packages\/(?:contracts|bus|runtime)$/,
+    testsMayToo: neighbours,
+    because: "what every zone does first joins bus and runtime, and knows no idea",
+  },
+  {
     of: /^packages\/gate$/,
     may: /^packages\/(?!testkit$|gate$)/,
     testsMayToo: neighbours,
     because:
       "the gate is where the ideas meet: every zone that offers servers decides, records and scrubs there",
+  },
+  {
+    of: /^packages\/work$/,
+    may: /^packages\/(?:contracts|bus)$/,
+    testsMayToo: neighbours,
+    because: "work is a road between edges and runners: its decisions are pure, its effects go over the bus",
   },
   {
     of: /^packages\//,

@@ -1,5 +1,6 @@
 import { CredentialName, InstanceName } from "@sallyport/contracts";
 import { appConfig, BootError, duration, filePath, loadConfig, secretFile } from "@sallyport/runtime";
+import { natsSettings } from "@sallyport/zone";
 import { z } from "zod";
 import { type LeaseRule, LeaseRules, problemsOfRules } from "./lease-rules.ts";
 
@@ -46,14 +47,7 @@ export type CredentialSpec = z.output<typeof Credential>;
 
 export const brokerConfig = appConfig({
   tenant: InstanceName,
-  nats: z.strictObject({
-    servers: z
-      .array(z.string().regex(/^(nats|tls|wss?):\/\//))
-      .min(1)
-      .max(16),
-    creds: filePath(),
-    caFile: filePath().optional(),
-  }),
+  nats: natsSettings,
   vault: z.strictObject({
     address: z.url({ protocol: /^https?$/ }).refine((url) => url.startsWith("https:") || loopback.test(url), {
       message: "https: secrets would cross the network in clear; http only for a loopback address",

@@ -1,4 +1,5 @@
 import { appConfig, byteSize, duration, filePath, secretFile } from "@sallyport/runtime";
+import { natsSettings } from "@sallyport/zone";
 import { z } from "zod";
 
 const loopback = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:|\/|$)/;
@@ -26,14 +27,7 @@ const Backend = z
   );
 
 export const collectorConfig = appConfig({
-  nats: z.strictObject({
-    servers: z
-      .array(z.string().regex(/^(nats|tls|wss?):\/\//))
-      .min(1)
-      .max(16),
-    creds: filePath(),
-    caFile: filePath().optional(),
-  }),
+  nats: natsSettings,
   /** Spans kept here for `sallyport trace`. */
   store: z.strictObject({
     file: filePath(),

@@ -1,5 +1,6 @@
 import { InstanceName } from "@sallyport/contracts";
 import { appConfig, byteSize, duration, filePath, secretFile } from "@sallyport/runtime";
+import { natsSettings } from "@sallyport/zone";
 import { z } from "zod";
 
 const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
@@ -36,14 +37,7 @@ export const edgeConfig = appConfig({
   signingKey: secretFile(),
   /** A folder with one file per enrolled connector, written by `sallyport connector enroll`. */
   enrolments: filePath(),
-  nats: z.strictObject({
-    servers: z
-      .array(z.string().regex(/^(nats|tls|wss?):\/\//))
-      .min(1)
-      .max(16),
-    creds: filePath(),
-    caFile: filePath().optional(),
-  }),
+  nats: natsSettings,
   limits: z
     .strictObject({
       body: byteSize({ max: "1MiB" }).default(1024 * 1024),

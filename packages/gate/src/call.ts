@@ -4,7 +4,6 @@ import { asServiceError, type ExchangeHead } from "@sallyport/contracts";
 import { type Answer, type FailureSource, type Message, type RequestId, unavailable } from "@sallyport/mcp";
 import type { PolicySet } from "@sallyport/policy";
 import type { CallSpans } from "./call-spans.ts";
-import type { CallsInProgress } from "./calls-in-progress.ts";
 import type { Leases } from "./credentials/leases.ts";
 import type { LinkGrants, LiveGrant } from "./grants.ts";
 import type { Server } from "./server.ts";
@@ -16,7 +15,11 @@ export interface ExchangeDeps {
   policies: PolicySet;
   sessions: SessionNames;
   leases: Pick<Leases, "cached" | "use" | "end">;
-  calls: Pick<CallsInProgress, "begin" | "ended">;
+  /** Which calls a stop waits for. `begin` throws while this instance drains. */
+  calls: {
+    begin(exchange: Incoming, request: { method: string; messages: readonly Message[] }): void;
+    ended(exchange: Incoming): void;
+  };
   audit: { append(fields: AuditFields): Promise<void>; appendLater(fields: AuditFields): Promise<void> };
   maxBodyBytes: number;
   log: { warn(fields: object, message: string): void };

@@ -116,6 +116,5 @@ export async function openGate(app: App, parts: GateParts): Promise<void> {
   };
   app.use({ close: drain }, "calls in progress");
 
-  app.health.check("nats", () => (bus.connected() ? "ok" : { problem: "NATS is away" }));
   app.health.check("edges", () => (doors.size > 0 ? "ok" : { problem: "no edge has opened a tunnel" }));
 }

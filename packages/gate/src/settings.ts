@@ -4,6 +4,7 @@ import { InstanceName } from "@sallyport/contracts";
 import { loadPolicies, type PolicySet } from "@sallyport/policy";
 import { duration, filePath, secretFile } from "@sallyport/runtime";
 import { readPrivateKeyText } from "@sallyport/seal";
+import { natsSettings } from "@sallyport/zone";
 import { z } from "zod";
 
 /** What a zone that offers servers is told of agents, edges and itself. */
@@ -29,14 +30,7 @@ export const gateSettings = {
     }),
   /** Cedar policies: files, or folders of `*.cedar`. */
   policies: z.array(filePath()).min(1).max(64),
-  nats: z.strictObject({
-    servers: z
-      .array(z.string().regex(/^(nats|tls|wss?):\/\//))
-      .min(1)
-      .max(16),
-    creds: filePath(),
-    caFile: filePath().optional(),
-  }),
+  nats: natsSettings,
 };
 
 /** How long an orderly stop waits for calls in progress. */
