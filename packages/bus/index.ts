@@ -13,6 +13,7 @@ export type { Incoming } from "./src/exchange/incoming.ts";
 export { defaultLimits, type LinkLimits } from "./src/exchange/limits.ts";
 export { type Cipher, Link, type LinkOptions } from "./src/exchange/link.ts";
 export type { Outgoing, ReplyHandlers } from "./src/exchange/outgoing.ts";
+export { countQueue, enqueue, type QueueEntry, take } from "./src/queue.ts";
 export { type LogEntry, readLog } from "./src/read-log.ts";
 export { request } from "./src/request.ts";
 export { openRoad, type Road } from "./src/road.ts";

@@ -1,0 +1,15 @@
+/**
+ * Work for runners: one item is one session, in the shape of Anthropic's work API.
+ *
+ * Two things are kept apart. The queue (`workQueue`) says which item may wait, and says it again while its runner is
+ * silent; it is a hint. The item's state (`workItems`) says who may run it, and every change of it is a decision
+ * (`src/decide/`, pure) stored by compare-and-swap. Only an edge writes states; a runner asks an edge, under a lease that
+ * it must renew, and a lost lease is never finished by its loser.
+ */
+export { accepts } from "./src/decide/accepts.ts";
+export { type Timing, timing } from "./src/decide/decision.ts";
+export { holderOf } from "./src/decide/stop.ts";
+export { type EnqueueDeps, enqueueWork, stopWork, type WorkOrder } from "./src/enqueue-work.ts";
+export { type ServeWorkDeps, serveWork } from "./src/serve-work.ts";
+export { openStore, type WorkStore } from "./src/store.ts";
+export { type TakeDeps, takeWork } from "./src/take-work.ts";
