@@ -148,3 +148,19 @@ test("every range says what it is and where that is written", () => {
   for (const { is, source } of RANGES) expect(is !== "" && source !== "").toBe(true);
   expect(new Set(RANGES.map(({ cidr }) => cidr)).size).toBe(RANGES.length);
 });
+
+test("keeps a name that a sandbox chose out of private networks, in any notation", () => {
+  for (const address of ["10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "fd00::1"]) {
+    expect(judgeAddress(address, "private"), address).toEqual({ ok: true });
+    expect(judgeAddress(address, "public"), address).toMatchObject({ ok: false, literal: true });
+  }
+  for (const address of [
+    "::ffff:10.1.2.3",
+    "64:ff9b::a01:203",
+    "2002:a01:203::",
+    "127.0.0.1",
+    "169.254.169.254",
+  ])
+    expect(judgeAddress(address, "public").ok, address).toBe(false);
+  expect(judgeAddress("93.184.215.14", "public")).toEqual({ ok: true });
+});

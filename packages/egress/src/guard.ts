@@ -13,11 +13,17 @@ const ORDERED = RANGES.map((range) => ({ range, block: ipaddr.parseCIDR(range.ci
 );
 
 /**
+ * How far names may lead. `private`: for routes that we name ourselves, to the servers on private networks. `public`: for
+ * names that a sandbox chooses: private networks are where its neighbours are.
+ */
+export type Reach = "private" | "public";
+
+/**
  * May a name lead to this address? Pure.
  *
  * @param address an IPv4 address of four decimal numbers, or an IPv6 address without zone; anything else is refused
  */
-export function judgeAddress(address: string): AddressVerdict {
+export function judgeAddress(address: string, reach: Reach = "private"): AddressVerdict {
   if (isIP(address) === 0 || address.includes("%"))
     return never(`not an address: ${JSON.stringify(address)}`);
   const parsed = ipaddr.parse(address);
@@ -27,19 +33,21 @@ export function judgeAddress(address: string): AddressVerdict {
   switch (range.rule) {
     case "allow":
       return { ok: true };
+    case "private":
+      return reach === "private" ? { ok: true } : { ok: false, reason, literal: true };
     case "literal":
       return { ok: false, reason, literal: true };
     case "never":
       return never(reason);
     default:
-      return judgeEmbedded(reason, range.rule(parsed.toByteArray()));
+      return judgeEmbedded(reason, range.rule(parsed.toByteArray()), reach);
   }
 }
 
 /** Loopback in IPv6 clothes is a way around a guard, not a way to write a route: never, not even literally. */
-function judgeEmbedded(outer: string, inner: readonly number[][]): AddressVerdict {
+function judgeEmbedded(outer: string, inner: readonly number[][], reach: Reach): AddressVerdict {
   for (const bytes of inner) {
-    const verdict = judgeAddress(bytes.join("."));
+    const verdict = judgeAddress(bytes.join("."), reach);
     if (!verdict.ok) return never(`${outer} of ${verdict.reason}`);
   }
   return { ok: true };

@@ -2,10 +2,15 @@
 export interface Range {
   readonly cidr: string;
   /**
-   * `allow`; `never`; `literal`: only where the route names that very address; a function: an IPv4 address is embedded,
+   * `allow`; `never`; `private`: for those who may reach private networks; `literal`: only where the route names that very address; a function: an IPv4 address is embedded,
    * and what it is decides.
    */
-  readonly rule: "allow" | "never" | "literal" | ((bytes: readonly number[]) => readonly number[][]);
+  readonly rule:
+    | "allow"
+    | "private"
+    | "never"
+    | "literal"
+    | ((bytes: readonly number[]) => readonly number[][]);
   readonly is: string;
   readonly source: string;
 }
@@ -65,11 +70,11 @@ export const RANGES: readonly Range[] = [
   },
 
   // Private networks: where the servers are that we exist for.
-  { cidr: "10.0.0.0/8", rule: "allow", is: "private", source: "RFC 1918" },
-  { cidr: "172.16.0.0/12", rule: "allow", is: "private", source: "RFC 1918" },
-  { cidr: "192.168.0.0/16", rule: "allow", is: "private", source: "RFC 1918" },
-  { cidr: "100.64.0.0/10", rule: "allow", is: "shared, behind a carrier's NAT", source: "RFC 6598" },
-  { cidr: "fc00::/7", rule: "allow", is: "unique local", source: "RFC 4193" },
+  { cidr: "10.0.0.0/8", rule: "private", is: "private", source: "RFC 1918" },
+  { cidr: "172.16.0.0/12", rule: "private", is: "private", source: "RFC 1918" },
+  { cidr: "192.168.0.0/16", rule: "private", is: "private", source: "RFC 1918" },
+  { cidr: "100.64.0.0/10", rule: "private", is: "shared, behind a carrier's NAT", source: "RFC 6598" },
+  { cidr: "fc00::/7", rule: "private", is: "unique local", source: "RFC 4193" },
 
   // Addresses that carry an IPv4 address, and with it any of the above in another notation.
   { cidr: "::ffff:0:0/96", rule: lastFour, is: "IPv4-mapped", source: "RFC 4291, section 2.5.5.2" },

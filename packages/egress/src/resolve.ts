@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { EgressError } from "./egress-error.ts";
-import { judgeAddress } from "./guard.ts";
+import { judgeAddress, type Reach } from "./guard.ts";
 import type { UpstreamTarget } from "./route.ts";
 
 /** All addresses of a name, as text. */
@@ -25,7 +25,11 @@ const MOST_ANSWERS = 64;
  *
  * @throws EgressError `dns`, `address-refused`
  */
-export async function resolveAllowed(target: UpstreamTarget, resolver: Resolver): Promise<AllowedAddress> {
+export async function resolveAllowed(
+  target: UpstreamTarget,
+  resolver: Resolver,
+  reach: Reach = "private",
+): Promise<AllowedAddress> {
   if (target.literal !== undefined) {
     const verdict = judgeAddress(target.literal);
     if (!verdict.ok && !verdict.literal) throw new EgressError("address-refused", verdict.reason);
@@ -34,7 +38,7 @@ export async function resolveAllowed(target: UpstreamTarget, resolver: Resolver)
   const { hostname } = target.url;
   const answers = await answersFor(hostname, resolver);
   for (const answer of answers) {
-    const verdict = judgeAddress(answer);
+    const verdict = judgeAddress(answer, reach);
     if (!verdict.ok) throw new EgressError("address-refused", `${hostname} resolves to ${verdict.reason}`);
   }
   const [first] = answers;

@@ -27,7 +27,7 @@ export function headProblem({ method, httpVersion, rawHeaders }: RequestHead): s
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   for (const name of SINGLE) if ((counts.get(name) ?? 0) > 1) return `the header ${name} comes twice`;
-  if (counts.get("host") !== 1) return "the Host header is missing";
+  if (counts.get("host") !== 1 && method !== "CONNECT") return "the Host header is missing";
   return framingProblem(rawHeaders, httpVersion);
 }
 

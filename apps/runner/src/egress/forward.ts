@@ -1,0 +1,138 @@
+import {
+  type Agent,
+  type ClientRequest,
+  type IncomingMessage,
+  type ServerResponse,
+  request as send,
+} from "node:http";
+import { pipeline } from "node:stream/promises";
+import { type Authority, authorityText } from "./authority.ts";
+import { type Denial, DenialError } from "./denial.ts";
+import { endToEnd } from "./headers.ts";
+import { refuse } from "./refuse.ts";
+import { headerValue, headProblem } from "./request-checks.ts";
+import { parseAbsoluteTarget, parseOriginTarget, type Target } from "./request-target.ts";
+import type { Ask, Session } from "./session.ts";
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Where the tunnel leads that the request came through; undefined for one in absolute form. */
+  readonly tunnel: Authority | undefined;
+}
+
+export interface ForwardDeps {
+  readonly session: Session;
+  readonly agentFor: (scheme: Target["scheme"]) => Agent;
+}
+
+/** One request: read in one way only, decided, recorded, sent to the judged address, its answer passed back. */
+export async function forward(exchange: Exchange, deps: ForwardDeps): Promise<void> {
+  const { request, response } = exchange;
+  let leave = () => {};
+  const aborted = new AbortController();
+  const total = setTimeout(() => aborted.abort(tooLong), deps.session.deps.limits.totalMs);
+  response.once("close", () => aborted.abort());
+  try {
+    const target = await targetOf(exchange, deps.session);
+    leave = await deps.session.admit(askOf(request, target), (denial) =>
+      aborted.abort(new DenialError(denial)),
+    );
+    await relay(exchange, target, { ...deps, signal: aborted.signal });
+  } catch (error) {
+    refuse(request, response, aborted.signal.reason instanceof DenialError ? aborted.signal.reason : error);
+  } finally {
+    clearTimeout(total);
+    leave();
+  }
+}
+
+const tooLong = new DenialError({ code: "timeout", reason: "the request took longer than a request may" });
+
+async function targetOf({ request, tunnel }: Exchange, session: Session): Promise<Target> {
+  const host = headerValue(request.rawHeaders, "host") ?? "";
+  const url = request.url ?? "";
+  const parsed = tunnel === undefined ? parseAbsoluteTarget(url, host) : parseOriginTarget(url, host, tunnel);
+  const reason = headProblem({ ...headOf(request) }) ?? (parsed.ok ? undefined : parsed.reason);
+  if (reason === undefined && parsed.ok) return parsed.value;
+  const ask = parsed.ok ? askOf(request, parsed.value) : unreadable(request, tunnel);
+  throw await session.denied(ask, { code: "ambiguous", reason: reason ?? "the request has no clear target" });
+}
+
+export function headOf({ method = "", httpVersion, rawHeaders }: IncomingMessage) {
+  return { method, httpVersion, rawHeaders };
+}
+
+function askOf({ method = "" }: IncomingMessage, { scheme, authority, path }: Target): Ask {
+  const { host, port } = authority;
+  return { method, scheme, host, port, path, tls: scheme === "https" };
+}
+
+/** For the record alone: what was asked for could not be read. */
+export function unreadable({ method = "" }: IncomingMessage, tunnel?: Authority): Ask {
+  return { method, scheme: "http", host: tunnel?.host ?? "", port: tunnel?.port ?? 0, path: "", tls: false };
+}
+
+interface RelayDeps extends ForwardDeps {
+  readonly signal: AbortSignal;
+}
+
+async function relay({ request, response }: Exchange, target: Target, deps: RelayDeps): Promise<void> {
+  const { host, port } = target.authority;
+  const chunked =
+    headerValue(request.rawHeaders, "transfer-encoding") === undefined
+      ? []
+      : ["transfer-encoding", "chunked"];
+  const outgoing = send({
+    agent: deps.agentFor(target.scheme),
+    ...{ host, port, method: request.method, path: target.path + target.query },
+    // One spelling of the host on the wire, the one that was judged.
+    headers: [
+      ...["host", hostHeader(target)],
+      ...endToEnd(request.rawHeaders, ["host", "expect"]),
+      ...chunked,
+    ],
+    signal: deps.signal,
+  });
+  outgoing.setTimeout(deps.session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
+  const answered = answerOf(outgoing, target);
+  const sent = pipeline(request, outgoing);
+  sent.catch(() => {}); // the answer tells
+  const answer = await answered.catch((error: unknown) => recordRefusal(error, request, target, deps));
+  response.writeHead(answer.statusCode ?? 502, endToEnd(answer.rawHeaders));
+  await pipeline(answer, response);
+}
+
+/** An address is refused after the request was allowed by its name: that is written down too. */
+async function recordRefusal(
+  error: unknown,
+  request: IncomingMessage,
+  target: Target,
+  { session }: RelayDeps,
+): Promise<never> {
+  if (error instanceof DenialError && error.denial.code === "address")
+    throw await session.denied(askOf(request, target), error.denial);
+  throw error;
+}
+
+function answerOf(outgoing: ClientRequest, target: Target): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    outgoing.on("response", resolve);
+    outgoing.on("error", (error) => reject(asFailure(error, target)));
+  });
+}
+
+function asFailure(error: Error, { authority }: Target): Error {
+  if (error instanceof DenialError) return error;
+  const denial: Denial = { code: "unavailable", reason: `${authorityText(authority)} broke the connection` };
+  return new DenialError(denial, { cause: error });
+}
+
+function silent({ authority }: Target): DenialError {
+  return new DenialError({ code: "timeout", reason: `${authorityText(authority)} did not answer in time` });
+}
+
+function hostHeader({ scheme, authority }: Target): string {
+  const text = authorityText(authority);
+  return authority.port === (scheme === "http" ? 80 : 443) ? text.slice(0, text.lastIndexOf(":")) : text;
+}

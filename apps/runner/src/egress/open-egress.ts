@@ -1,0 +1,98 @@
+import { once } from "node:events";
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { HttpPolicies } from "@sallyport/policy";
+import type { Authority } from "./authority.ts";
+import { DenialError } from "./denial.ts";
+import { dial } from "./dial.ts";
+import { forward } from "./forward.ts";
+import { refuse, refuseTunnel } from "./refuse.ts";
+import { type EgressDeps, type Identity, Session } from "./session.ts";
+import { openTunnel } from "./tunnel.ts";
+
+export interface EgressOptions {
+  readonly sandbox: string;
+  /** Where to listen. Its directory is the sandbox's alone: who can connect is the sandbox. */
+  readonly socketPath: string;
+  readonly identity: Identity;
+  readonly policy: HttpPolicies;
+}
+
+export interface EgressProxy {
+  /** What is open and would be denied now ends now. */
+  setPolicy(policy: HttpPolicies): void;
+  /** Ends everything that is open, and takes the socket away. */
+  close(): Promise<void>;
+}
+
+/** The one door of one sandbox. */
+export async function openEgress(options: EgressOptions, deps: EgressDeps): Promise<EgressProxy> {
+  const { limits } = deps;
+  const session = new Session(options, deps);
+  const agent = pinnedAgent((authority) => dial(authority, deps), limits.connections);
+  const sockets = new Set<Duplex>();
+  const reading = new WeakMap<Duplex, { request: IncomingMessage; response: ServerResponse }>();
+  const server = createServer({
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headTimeoutMs,
+    requestTimeout: limits.totalMs,
+    keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: 1000,
+    insecureHTTPParser: false,
+    requireHostHeader: false, // so that what is missing is refused, and recorded, by us
+  });
+  server.maxConnections = limits.connections;
+  server.maxHeadersCount = 0; // beyond its count Node would drop headers in silence; ours refuses
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+  });
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    reading.set(request.socket, { request, response });
+    response.on("close", () => request.complete && reading.delete(request.socket));
+    void forward({ request, response, tunnel: undefined }, { session, agentFor: () => agent });
+  });
+  server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    void openTunnel({ request, socket, head }, { session });
+  });
+  server.on("clientError", (_error, socket) => {
+    const reason = "this is not HTTP/1.1 as the proxy reads it";
+    const exchange = reading.get(socket);
+    if (exchange !== undefined) {
+      // Broken in its body: its record is written already.
+      refuse(exchange.request, exchange.response, new DenialError({ code: "ambiguous", reason }));
+      return;
+    }
+    const ask = { method: "", scheme: "http", host: "", port: 0, path: "", tls: false } as const;
+    void session
+      .denied(ask, { code: "ambiguous", reason })
+      .then((error) => (socket.writable ? refuseTunnel(socket, error) : socket.destroy()));
+  });
+  server.listen(options.socketPath);
+  await once(server, "listening");
+  return {
+    setPolicy: (policy) => session.setPolicy(policy),
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      agent.destroy();
+      await closed;
+    },
+  };
+}
+
+/** Keeps connections for the next request to the same host and port: each was judged when it was made. */
+function pinnedAgent(connect: (authority: Authority) => Promise<Socket>, most: number): Agent {
+  const agent = new Agent({ keepAlive: true, maxTotalSockets: most, maxFreeSockets: 8, timeout: 15_000 });
+  agent.createConnection = (options, callback) => {
+    const { host, port } = options as { host: string; port: number };
+    connect({ host, port, literal: /^[\d.]+$|:/.test(host) }).then(
+      (socket) => callback?.(null, socket),
+      (error: Error) => callback?.(error, undefined as never),
+    );
+    return undefined;
+  };
+  return agent;
+}

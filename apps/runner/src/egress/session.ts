@@ -1,0 +1,132 @@
+import type { Resolver } from "@sallyport/egress";
+import type { HttpAsk, HttpPolicies } from "@sallyport/policy";
+import { type Denial, DenialError } from "./denial.ts";
+
+/** One line of the audit: public, of a request's path without its query. */
+export interface EgressRecord {
+  readonly sandbox: string;
+  readonly agent: string;
+  readonly user?: string | undefined;
+  readonly outcome: "allowed" | "denied" | "ended";
+  readonly code?: string | undefined;
+  readonly ruleId?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly method: string;
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+export interface EgressLimits {
+  /** Of one sandbox, at once. */
+  readonly connections: number;
+  readonly headerBytes: number;
+  /** Until a request's head, or a tunnel's ClientHello, is there. */
+  readonly headTimeoutMs: number;
+  /** Look-up, connection and TLS handshake together. */
+  readonly connectTimeoutMs: number;
+  readonly idleMs: number;
+  /** The longest that one request or tunnel may last. */
+  readonly totalMs: number;
+}
+
+export interface EgressDeps {
+  /** Resolves when it is written. What cannot be recorded does not happen. */
+  readonly record: (fields: EgressRecord) => Promise<void>;
+  readonly resolver: Resolver;
+  /** `host:port` → the one address that it is at, though names may not lead there: a server of ours on a private net. */
+  readonly addresses: ReadonlyMap<string, string>;
+  /** Certificate authorities to trust besides the system's, PEM. */
+  readonly upstreamCa?: string | undefined;
+  readonly limits: EgressLimits;
+}
+
+/** Who sits in the sandbox. The socket says so, never a request. */
+export interface Identity {
+  readonly agent: string;
+  readonly user?: string | undefined;
+}
+
+export type Ask = Omit<HttpAsk, "agent" | "user">;
+
+interface Running {
+  readonly ask: Ask;
+  readonly end: (denial: Denial) => void;
+}
+
+/** One sandbox's policy, and what it has open under it. */
+export class Session {
+  readonly sandbox: string;
+  readonly deps: EgressDeps;
+  readonly #identity: Identity;
+  readonly #running = new Set<Running>();
+  #policy: HttpPolicies;
+
+  constructor(options: { sandbox: string; identity: Identity; policy: HttpPolicies }, deps: EgressDeps) {
+    this.sandbox = options.sandbox;
+    this.#identity = options.identity;
+    this.#policy = options.policy;
+    this.deps = deps;
+  }
+
+  /** Without a record. */
+  wouldAllow(ask: Ask): boolean {
+    return this.#policy.decide({ ...ask, ...this.#identity }).allow;
+  }
+
+  /**
+   * Decided, written down, and from here on ended when a new policy denies it. Whatever happens next happens after the
+   * record.
+   *
+   * @throws DenialError
+   */
+  async admit(ask: Ask, end: Running["end"]): Promise<() => void> {
+    const decision = this.#policy.decide({ ...ask, ...this.#identity });
+    if (!decision.allow) {
+      const { ruleId, reason } = decision;
+      throw await this.denied(ask, { code: "policy", reason, ruleId });
+    }
+    const running = { ask, end };
+    this.#running.add(running);
+    try {
+      await this.#write(ask, { outcome: "allowed", ruleId: decision.ruleId });
+    } catch (cause) {
+      this.#running.delete(running);
+      const reason = "the request could not be recorded, so it was not sent; try again later";
+      throw new DenialError({ code: "record", reason }, { cause });
+    }
+    return () => this.#running.delete(running);
+  }
+
+  /** Writes a refusal down. It stays one where that fails. */
+  async denied(ask: Ask, denial: Denial): Promise<DenialError> {
+    await this.#write(ask, { outcome: "denied", ...denial }).catch(() => {});
+    return new DenialError(denial);
+  }
+
+  /** What is open and would be denied now ends now. */
+  setPolicy(policy: HttpPolicies): void {
+    this.#policy = policy;
+    for (const running of [...this.#running]) {
+      const decision = policy.decide({ ...running.ask, ...this.#identity });
+      if (decision.allow) continue;
+      const { ruleId, reason } = decision;
+      const denial: Denial = { code: "policy", reason, ruleId };
+      this.#running.delete(running);
+      running.end(denial);
+      this.#write(running.ask, { outcome: "ended", ...denial }).catch(() => {});
+    }
+  }
+
+  #write(ask: Ask, fields: Pick<EgressRecord, "outcome" | "code" | "ruleId" | "reason">): Promise<void> {
+    const { method, scheme, host, port } = ask;
+    const path = ask.path.slice(0, 1024);
+    return this.deps.record({
+      sandbox: this.sandbox,
+      ...this.#identity,
+      ...fields,
+      ...{ method, scheme, host, port, path },
+    });
+  }
+}
