@@ -40,7 +40,10 @@ export const onlyHere: readonly OnlyHere[] = [
     because: "edge code must not start processes",
     uses: modules(/^(?:node:)?child_process$/),
     here: ["packages/isolation/", "apps/connector/src/upstream/stdio/", "packages/testkit/", "apps/cli/"],
-    except: {},
+    except: {
+      "packages/sandbox-agent/src/build-agent.ts":
+        "the agent is a C program: it runs the compiler, and nothing else",
+    },
     tests: "they start what they test as the process that it is",
   },
   {
