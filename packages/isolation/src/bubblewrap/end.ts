@@ -1,0 +1,45 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Cgroup } from "../cgroup/cgroup.ts";
+import { IsolationError } from "../isolation-error.ts";
+import type { Launched } from "./launch.ts";
+
+const patienceMilliseconds = 5_000;
+
+/**
+ * Ends every process of a sandbox. The kernel ends a pid namespace with its first process, whatever its members forked,
+ * ignored or stopped, and reports that one gone only after all others.
+ */
+export async function endSandbox(
+  { initPid, monitor, ended }: Launched,
+  cgroup: Cgroup | undefined,
+): Promise<void> {
+  // While the monitor lives it has not reaped the first process, so the number is not another's yet.
+  if (monitor.exitCode === null && monitor.signalCode === null) kill(initPid);
+  const late = pause(patienceMilliseconds, "late", { ref: false });
+  if ((await Promise.race([ended, late])) === "late") monitor.kill("SIGKILL");
+  if (cgroup) await emptied(cgroup);
+}
+
+/** Kills what is in a group until nothing is. Throws when something stays: a process in uninterruptible sleep. */
+export async function emptied(cgroup: Cgroup): Promise<void> {
+  const deadline = Date.now() + patienceMilliseconds;
+  for (;;) {
+    const pids = await cgroup.pids();
+    if (pids.length === 0) return;
+    if (Date.now() > deadline)
+      throw new IsolationError(
+        "setup",
+        `processes ${pids.join(" ")} did not end in ${patienceMilliseconds} ms`,
+      );
+    pids.forEach(kill);
+    await pause(2);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // gone already
+  }
+}

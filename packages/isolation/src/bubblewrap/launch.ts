@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { open } from "node:fs/promises";
+import { Duplex, Readable, Writable } from "node:stream";
+import { IsolationError } from "../isolation-error.ts";
+import { descriptors } from "./args.ts";
+
+export interface LaunchOptions {
+  readonly bwrap: string;
+  readonly args: readonly string[];
+  /** File of the seccomp program. */
+  readonly seccomp: string;
+  /** Descriptors of the runner that would be inherited. */
+  readonly inherited: readonly number[];
+  /** Of the process that starts it; undefined: the runner's own. */
+  readonly uid: number | undefined;
+  /** Called with the host pid of the sandbox's first process, before that runs anything. */
+  readonly beforeStart: (pid: number) => Promise<void>;
+}
+
+export interface Launched {
+  readonly socket: Duplex;
+  /** Host pid of the first process of the sandbox's pid namespace: its end is the end of all of them. */
+  readonly initPid: number;
+  readonly monitor: ChildProcess;
+  readonly ended: Promise<{ readonly code: number | undefined }>;
+}
+
+const startMilliseconds = 10_000;
+const infoBytes = 4_096;
+
+/** Starts bubblewrap, lets `beforeStart` have its first process, then lets that go on. Throws IsolationError("start"). */
+export async function launch(options: LaunchOptions): Promise<Launched> {
+  const filter = await open(options.seccomp, "r");
+  const nothing = await open("/dev/null", "r");
+  // bubblewrap closes a descriptor of arguments once it has read it: so /dev/null, as empty arguments, takes the place
+  // of each that would be inherited.
+  const masked = options.inherited.filter((each) => each > descriptors.block);
+  const args = [descriptors.args, ...masked].flatMap((each) => ["--args", String(each)]);
+  const stdio: ("ignore" | "pipe" | number)[] = [
+    "ignore",
+    "ignore",
+    "pipe",
+    "pipe",
+    "pipe",
+    filter.fd,
+    "pipe",
+    "pipe",
+  ];
+  for (const each of masked) {
+    while (stdio.length < each) stdio.push("ignore");
+    stdio[each] = nothing.fd;
+  }
+  let monitor: ChildProcess;
+  try {
+    monitor = spawn(options.bwrap, [...args, "--", "/sallyport/agent"], {
+      // The first process inside keeps what it was started with, to be read at /proc/1/environ.
+      env: {},
+      cwd: "/",
+      stdio,
+      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+    });
+  } finally {
+    await filter.close();
+    await nothing.close();
+  }
+  const exited = new Promise<{ code: number | undefined }>((resolve) => {
+    monitor.once("error", () => resolve({ code: undefined }));
+    monitor.once("exit", (code) => resolve({ code: code ?? undefined }));
+  });
+  const complaint = collect(monitor.stderr);
+  try {
+    const socket = stream(monitor, descriptors.agent, Duplex);
+    stream(monitor, descriptors.args, Writable).end(options.args.map((each) => `${each}\0`).join(""));
+    const info = stream(monitor, descriptors.info, Readable);
+    const initPid = await within(Promise.race([childPid(info), exited.then(() => undefined)]));
+    if (initPid === undefined) throw new Error("it ended before the sandbox began");
+    info.destroy();
+    await options.beforeStart(initPid);
+    stream(monitor, descriptors.block, Writable).end("\n");
+    // Whatever is written there from now on fills one pipe, then waits: it costs the runner nothing.
+    monitor.stderr?.pause();
+    void exited.then(() => monitor.stderr?.destroy());
+    return { socket, initPid, monitor, ended: exited };
+  } catch (cause) {
+    monitor.kill("SIGKILL");
+    await exited;
+    for (const each of monitor.stdio) each?.destroy();
+    const why = complaint() || (cause instanceof Error ? cause.message : "unknown");
+    throw new IsolationError("start", why, { cause });
+  }
+}
+
+type StreamKind<T> = abstract new (...args: never) => T;
+
+function stream<T>(monitor: ChildProcess, descriptor: number, kind: StreamKind<T>): T {
+  const found = monitor.stdio.at(descriptor);
+  // A spawn that failed has none; a broken pipe is told by the exit, not by the stream.
+  if (!(found instanceof kind)) throw new Error("bubblewrap could not be run");
+  (found as Duplex).on("error", () => {});
+  return found;
+}
+
+/**
+ * Reads to the closing brace: bubblewrap writes in pieces, and a reader gone before the last one ends it by SIGPIPE, with
+ * a first process that waits for it for ever.
+ */
+async function childPid(info: Readable): Promise<number | undefined> {
+  let text = "";
+  for await (const chunk of info.setEncoding("utf8")) {
+    text += chunk;
+    if (text.includes("}") || text.length > infoBytes) break;
+  }
+  const found = /"child-pid":\s*(\d+)\D/.exec(text)?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+function collect(from: Readable | null): () => string {
+  let text = "";
+  from?.on("data", (chunk: Buffer) => {
+    text = (text + chunk.toString("utf8")).slice(0, infoBytes);
+  });
+  return () => text.trim();
+}
+
+async function within<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing after ${startMilliseconds} ms`)), startMilliseconds);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

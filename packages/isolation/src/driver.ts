@@ -1,0 +1,68 @@
+import type { Duplex } from "node:stream";
+import type { Capabilities } from "./capabilities.ts";
+
+/** What a sandbox must be. Every field is a requirement: what the driver has not proven on this host is refused. */
+export interface SandboxSpec {
+  /** Host path of a static program, readable by anybody: the sandbox's first command, with the socket as fd 3. */
+  readonly agent: { readonly file: string };
+  /** Host path of the tree that becomes /usr, read-only. Default: /usr. */
+  readonly toolchain?: string;
+  /**
+   * The writable folder /workspace: an empty one, or a copy-on-write view of `base`, which stays as it is. The sandbox
+   * can change those files and folders of the base that their mode lets anybody write.
+   */
+  readonly workspace: {
+    readonly base?: string;
+    readonly bytes: number;
+    /** Files and folders. */
+    readonly inodes?: number;
+  };
+  /** Of /tmp and of /dev/shm, each. */
+  readonly temporaryBytes: number;
+  readonly limits: {
+    /** Memory of all processes and temporary files together, swap included. */
+    readonly memoryBytes?: number;
+    /** Processes and threads. */
+    readonly pids?: number;
+    /** In cores: 0.5 is half of one. */
+    readonly cpus?: number;
+  };
+  /** Host path of the egress proxy's socket made for this sandbox, inside at /run/sallyport/egress.sock. */
+  readonly egress?: { readonly socket: string };
+  /** Host path of a PEM bundle, inside at /etc/ssl/certs/ca-certificates.crt. */
+  readonly certificates?: string;
+}
+
+export interface Ended {
+  /** The agent's exit code; undefined where a signal ended the sandbox. */
+  readonly code: number | undefined;
+}
+
+/** What a sandbox used. A number that the host does not count is undefined, never 0. */
+export interface Usage {
+  readonly cpuMilliseconds: number | undefined;
+  readonly peakMemoryBytes: number | undefined;
+  /** Processes that the kernel ended for want of memory. */
+  readonly outOfMemoryKills: number | undefined;
+}
+
+export interface Sandbox {
+  readonly id: string;
+  /** The other end of the agent's fd 3. What comes out of it is hostile input. */
+  readonly socket: Duplex;
+  /** Resolves when no process of the sandbox is left. Its cgroup, uid and files stay until `destroy`. */
+  readonly ended: Promise<Ended>;
+  /** Ends every process and gives back all that the sandbox held. Again: the same answer. */
+  destroy(): Promise<Usage>;
+}
+
+/** One way to make sandboxes. OCI and Kubernetes can be others. */
+export interface IsolationDriver {
+  readonly name: string;
+  /** Runs the attacks inside a sandbox of this class; answers from memory after the first time. */
+  probe(): Promise<Capabilities>;
+  /** Throws IsolationError: `refused` names the field that was not proven. */
+  create(spec: SandboxSpec): Promise<Sandbox>;
+  /** Puts away what an earlier life of this driver left; returns the number of its sandboxes. */
+  reap(): Promise<number>;
+}
