@@ -9,7 +9,7 @@
 export { accepts } from "./src/decide/accepts.ts";
 export { type Timing, timing } from "./src/decide/decision.ts";
 export { holderOf } from "./src/decide/stop.ts";
-export { type EnqueueDeps, enqueueWork, stopWork, type WorkOrder } from "./src/enqueue-work.ts";
+export { type EnqueueDeps, enqueueWork, type Started, stopWork, type WorkOrder } from "./src/enqueue-work.ts";
 export { type ServeWorkDeps, serveWork } from "./src/serve-work.ts";
 export { openStore, type WorkStore } from "./src/store.ts";
 export { type TakeDeps, takeWork } from "./src/take-work.ts";

@@ -3,11 +3,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Bus, enqueue } from "@sallyport/bus";
 import { ServiceError, type WorkItem, workQueue } from "@sallyport/contracts";
 import { type Timing, timing } from "./decide/decision.ts";
-import { holderOf, requestStop } from "./decide/stop.ts";
+import { requestStop, startedBy } from "./decide/stop.ts";
 import type { WorkStore } from "./store.ts";
 
 const lookEveryMs = 50;
 const publishMs = 2_000;
+const againMs = 250;
+const giveUpMs = 10_000;
 
 /** What is to be run, before it is an item. */
 export type WorkOrder = Pick<WorkItem, "tenant" | "pool" | "data" | "requirements" | "metadata">;
@@ -19,6 +21,12 @@ export interface EnqueueDeps {
   timing?: Timing;
 }
 
+/** An item, and the runner that has started it. */
+export interface Started {
+  item: WorkItem;
+  runner: string;
+}
+
 /**
  * Enqueues an item and resolves when a runner has started it. Throws `exhausted` when the queue is full, `unavailable`
  * when no runner takes it within `withinMs` (600,000 at most) or NATS is away. Then the item is stopped; where even that
@@ -28,8 +36,8 @@ export async function enqueueWork(
   deps: EnqueueDeps,
   order: WorkOrder,
   options: { withinMs: number; signal?: AbortSignal },
-): Promise<{ item: WorkItem; runner: string }> {
-  const { bus, store } = deps;
+): Promise<Started> {
+  const { store } = deps;
   const created = deps.now();
   const until = created + options.withinMs;
   const item: WorkItem = {
@@ -43,12 +51,7 @@ export async function enqueueWork(
   };
   await store.create(item);
   try {
-    await enqueue(bus, workQueue, {
-      params: { pool: item.pool, edge: bus.who.instance },
-      bytes: Buffer.from(item.id),
-      messageId: item.id,
-      timeoutMs: Math.min(publishMs, options.withinMs),
-    });
+    await publish(deps, item, until);
     while (deps.now() < until && options.signal?.aborted !== true) {
       const started = await startedItem(deps, item.id);
       if (started !== undefined) return started;
@@ -56,41 +59,65 @@ export async function enqueueWork(
     }
     throw new ServiceError("unavailable", `no runner of pool ${item.pool} took the session in time`);
   } catch (error) {
-    const runner = await giveUp(deps, item.id);
-    if (runner !== undefined) return runner;
+    const started = await giveUp(deps, item.id);
+    if (started !== undefined) return started;
     throw error;
   }
 }
 
-async function startedItem({ store, now }: EnqueueDeps, id: string) {
+/** As often as it takes within the time: under one message id the queue takes it once. */
+async function publish({ bus, now }: EnqueueDeps, item: WorkItem, until: number): Promise<void> {
+  for (;;) {
+    try {
+      return await enqueue(bus, workQueue, {
+        params: { pool: item.pool, edge: bus.who.instance },
+        bytes: Buffer.from(item.id),
+        messageId: item.id,
+        timeoutMs: Math.max(1, Math.min(publishMs, until - now())),
+      });
+    } catch (error) {
+      if (!isPassing(error) || now() + againMs >= until) throw error;
+      await delay(againMs);
+    }
+  }
+}
+
+async function startedItem({ store, now }: EnqueueDeps, id: string): Promise<Started | undefined> {
   const item = await store.read(id).catch((error: unknown) => {
     // NATS may come back within the time.
-    if (error instanceof ServiceError && ["unavailable", "timeout"].includes(error.code)) return undefined;
+    if (isPassing(error)) return undefined;
     throw error;
   });
-  const runner = item === undefined ? undefined : holderOf(item, now());
+  const runner = item === undefined ? undefined : startedBy(item, now());
   return item === undefined || runner === undefined ? undefined : { item, runner };
 }
 
-/** Stops the item, unless a runner was started on it in the last moment: then it is that runner's. */
-async function giveUp(
-  deps: EnqueueDeps,
-  id: string,
-): Promise<{ item: WorkItem; runner: string } | undefined> {
-  const at = { now: deps.now(), timing: deps.timing ?? timing };
-  try {
-    const changed = await deps.store.change(id, (item) =>
-      holderOf(item, at.now) === undefined ? requestStop(item, at) : { outcome: "held" },
-    );
-    const runner = changed === undefined ? undefined : holderOf(changed.item, at.now);
-    return changed === undefined || runner === undefined ? undefined : { item: changed.item, runner };
-  } catch (error) {
-    deps.bus.log.warn(
-      { id, problem: String(error) },
-      "a work item could not be stopped; its time to start is over",
-    );
-    return undefined;
+/**
+ * Stops the item, unless a runner was started on it in the last moment: then it is that runner's. While NATS is away it
+ * is not known which, so this is asked for a while longer.
+ */
+async function giveUp(deps: EnqueueDeps, id: string): Promise<Started | undefined> {
+  for (const until = deps.now() + giveUpMs; ; ) {
+    const at = { now: deps.now(), timing: deps.timing ?? timing };
+    try {
+      const changed = await deps.store.change(id, (item) =>
+        startedBy(item, at.now) === undefined ? requestStop(item, at) : { outcome: "held" },
+      );
+      const runner = changed === undefined ? undefined : startedBy(changed.item, at.now);
+      return changed === undefined || runner === undefined ? undefined : { item: changed.item, runner };
+    } catch (error) {
+      if (!isPassing(error) || deps.now() >= until) {
+        const problem = String(error);
+        deps.bus.log.warn({ id, problem }, "a work item could not be stopped; its time to start is over");
+        return undefined;
+      }
+      await delay(againMs);
+    }
   }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof ServiceError && ["unavailable", "timeout"].includes(error.code);
 }
 
 /** Ends an item: one that was not started never will be, a running one hears it at its next heartbeat. */

@@ -57,7 +57,11 @@ export class WorkLease {
     for (;;) {
       const asked = performance.now();
       try {
-        const answer = await ask(this.#bus, { id: this.#id, lease: this.#lease, change });
+        // Not past the lease's end: a holder that still waits then would run beside the next one.
+        const timeoutMs = Math.min(askMs, Math.max(1, until - asked));
+        const input = { id: this.#id, lease: this.#lease, change };
+        const params = { runner: this.#bus.who.instance };
+        const answer = await request(this.#bus, changeWork, { params, input, timeoutMs });
         if (answer.outcome === "held") this.#until = asked + answer.ttlMs;
         return answer;
       } catch (error) {
@@ -70,8 +74,4 @@ export class WorkLease {
       }
     }
   }
-}
-
-function ask(bus: Bus, input: { id: string; lease: string; change: Change }) {
-  return request(bus, changeWork, { params: { runner: bus.who.instance }, input, timeoutMs: askMs });
 }

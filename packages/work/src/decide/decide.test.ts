@@ -5,7 +5,7 @@ import { capabilities, queuedItem, quick, requirements } from "./decide.fixture.
 import { type Decision, instant } from "./decision.ts";
 import { ack, finish, heartbeat } from "./hold.ts";
 import { reclaim } from "./reclaim.ts";
-import { holderOf, requestStop } from "./stop.ts";
+import { holderOf, requestStop, startedBy } from "./stop.ts";
 
 const at = (now: number) => ({ now, timing: quick });
 const a = { runner: "a", lease: "lease-a" };
@@ -148,4 +148,11 @@ test("a holder is who has started it and lives", () => {
   expect(holderOf(claimed(), 0)).toBeUndefined();
   expect(holderOf(started(), 999)).toBe("a");
   expect(holderOf(started(), 1_000)).toBeUndefined();
+});
+
+test("who has started an item is known after its end too, and not of one that never started", () => {
+  const done = nextOf(finish(started(), a, at(1)));
+  expect([holderOf(done, 2), startedBy(done, 2), startedBy(started(), 2)]).toEqual([undefined, "a", "a"]);
+  expect(startedBy(nextOf(requestStop(claimed(), at(1))), 2)).toBeUndefined();
+  expect(startedBy(nextOf(requestStop(started(), at(1_000))), 1_000)).toBeUndefined();
 });

@@ -18,3 +18,9 @@ export function requestStop(found: WorkItem, at: At): Decision {
 export function holderOf(item: WorkItem, now: number): string | undefined {
   return item.state !== "queued" && isLive(item, now) ? item.lease?.runner : undefined;
 }
+
+/** Pure: the runner that has started the item, whether it holds it now or has ended it since. */
+export function startedBy(item: WorkItem, now: number): string | undefined {
+  const ended = item.state === "stopped" && item.acknowledgedAt !== undefined;
+  return ended ? item.lease?.runner : holderOf(item, now);
+}
