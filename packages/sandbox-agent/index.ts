@@ -16,6 +16,13 @@ export {
   SandboxFiles,
   type SandboxProcess,
 } from "./src/files.ts";
+export {
+  type CommandEnd,
+  type CommandOptions,
+  type CommandResult,
+  PersistentShell,
+  type ShellOptions,
+} from "./src/persistent-shell.ts";
 export { type Exit, type OutputPiece, RunningExec, type SignalScope } from "./src/running-exec.ts";
 export { type ExecRequest, SandboxClient, type SandboxLimits } from "./src/sandbox-client.ts";
 export { SandboxError, type SandboxErrorCode } from "./src/sandbox-error.ts";

@@ -133,7 +133,7 @@ export class SandboxFiles {
 
   /** Paths below `folder` that match: `*`, `?`, `[…]` within a name, `**` across folders. At most 200. */
   async glob(pattern: string, folder = ".", signal?: AbortSignal): Promise<Found> {
-    return await this.#find(["glob", pattern, folder], {
+    return await this.#find(["glob", ...rooted(pattern, folder)], {
       maxBytes: 200 * 8192,
       end: "\0",
       ...(signal && { signal }),
@@ -278,6 +278,15 @@ function failed(errno: number): SandboxError {
 function count(value: number): number {
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError("not a count of bytes");
   return value;
+}
+
+/** An absolute pattern is looked for from its last folder without a wildcard, not through the whole root. */
+function rooted(pattern: string, folder: string): readonly [string, string] {
+  if (!pattern.startsWith("/")) return [pattern, folder];
+  const names = pattern.split("/");
+  const wild = names.findIndex((name) => /[*?[\\]/.test(name));
+  const from = wild === -1 ? names.length - 1 : wild;
+  return [names.slice(from).join("/"), names.slice(0, from).join("/") || "/"];
 }
 
 /** POSIX knows no `\d`, and everybody writes it. Inside brackets it becomes its digits alone. */
