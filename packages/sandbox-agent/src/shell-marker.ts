@@ -44,12 +44,18 @@ export async function untilMarker(
       held = begun ? held.subarray(at + begin.length) : held.subarray(-begin.length);
     }
     if (!begun) continue;
-    const at = held.indexOf(end);
-    const keep = at === -1 ? held.length - startOfMarker(held, end) : at;
-    if (keep > 0) await onData(Buffer.from(held.subarray(0, keep)));
-    held = held.subarray(keep);
-    const code = at === -1 ? undefined : codeIn(held.subarray(end.length, end.length + longestCode + 1));
-    if (code !== undefined) return code;
+    for (;;) {
+      const at = held.indexOf(end);
+      const ready = at === -1 ? held.length - startOfMarker(held, end) : at;
+      if (ready > 0) await onData(Buffer.from(held.subarray(0, ready)));
+      held = held.subarray(ready);
+      if (at === -1) break;
+      const code = codeIn(held.subarray(end.length, end.length + longestCode));
+      if (code !== undefined) return code;
+      if (held.length < end.length + longestCode) break;
+      await onData(Buffer.from(held.subarray(0, end.length))); // a forged end: output like any other, not kept
+      held = held.subarray(end.length);
+    }
   }
 }
 
