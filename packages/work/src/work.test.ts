@@ -170,6 +170,25 @@ test("a runner that closes takes no more, and ends what it has", async () => {
   expect(await stateOf(edge, item.id)).toBe("stopped");
 });
 
+test("what a runner has claimed and not started when it closes is handed back, and another starts it", async () => {
+  const edge = await world.edge("e1", { serves: false });
+  const { run, seen } = untilAborted();
+  const closing = await world.runner("r1", { run });
+  const starting = edge.enqueue(10_000);
+  await until("the entry being taken", async () => (await counts(edge)).taken === 1, { within: 5_000 });
+  // No edge answers yet, so its claim is still asked for when it closes.
+  const closed = closing.close();
+  await world.edge("e2");
+  await closed;
+  expect(seen).toEqual([]);
+  const other = await world.runner("r2", { run });
+  const { item, runner } = await starting;
+  expect(runner).toBe("r2");
+  expect(item.attempts, "a claim that was handed back does not count").toBe(1);
+  await stopWork(edge, item.id);
+  await other.close();
+});
+
 test("a runner speaks in its own name only, and only for a pool that it is enrolled for", async () => {
   const edge = await world.edge("e1", { mayServe: (runner) => runner !== "r2" });
   const { run } = untilAborted();
