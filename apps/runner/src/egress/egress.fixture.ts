@@ -74,6 +74,7 @@ export async function openDoor(
     { sandbox: "sbx-1", socketPath, identity: { agent: "bob" }, ...options },
     {
       record: (fields) => Promise.resolve(void records.push(fields)),
+      lease: (name) => Promise.reject(new Error(`no lease in this test: ${name}`)),
       resolver: (name) => Promise.reject(new Error(`no look-ups in tests: ${name}`)),
       addresses: new Map(),
       limits: quickLimits,

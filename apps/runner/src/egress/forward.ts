@@ -5,13 +5,15 @@ import {
   type ServerResponse,
   request as send,
 } from "node:http";
-import { pipeline } from "node:stream/promises";
 import { type Authority, authorityText } from "./authority.ts";
 import { type Denial, DenialError } from "./denial.ts";
+import { findPlaced, type Placed } from "./find-placed.ts";
 import { endToEnd } from "./headers.ts";
+import { placeAll } from "./place-all.ts";
 import { refuse } from "./refuse.ts";
 import { headerValue, headProblem } from "./request-checks.ts";
 import { parseAbsoluteTarget, parseOriginTarget, type Target } from "./request-target.ts";
+import { passAnswer, searchingBody } from "./scrub-answer.ts";
 import type { Ask, Session } from "./session.ts";
 
 export interface Exchange {
@@ -35,10 +37,12 @@ export async function forward(exchange: Exchange, deps: ForwardDeps): Promise<vo
   response.once("close", () => aborted.abort());
   try {
     const target = await targetOf(exchange, deps.session);
-    leave = await deps.session.admit(askOf(request, target), (denial) =>
-      aborted.abort(new DenialError(denial)),
-    );
-    await relay(exchange, target, { ...deps, signal: aborted.signal });
+    const ask = askOf(request, target);
+    const placed = await placedIn(request, target, deps.session);
+    const credentials = placed.map(({ credential }) => credential);
+    const end = (denial: Denial) => aborted.abort(new DenialError(denial));
+    leave = await deps.session.admit(ask, end, credentials);
+    await relay(exchange, target, { ...deps, placed, signal: aborted.signal });
   } catch (error) {
     refuse(request, response, aborted.signal.reason instanceof DenialError ? aborted.signal.reason : error);
   } finally {
@@ -59,6 +63,13 @@ async function targetOf({ request, tunnel }: Exchange, session: Session): Promis
   throw await session.denied(ask, { code: "ambiguous", reason: reason ?? "the request has no clear target" });
 }
 
+async function placedIn(request: IncomingMessage, target: Target, session: Session) {
+  const { method, rawHeaders } = headOf(request);
+  const search = findPlaced(session.placeholders, { method, target, rawHeaders });
+  if (search.ok) return search.placed;
+  throw await session.denied(askOf(request, target), { code: "placeholder", reason: search.reason });
+}
+
 export function headOf({ method = "", httpVersion, rawHeaders }: IncomingMessage) {
   return { method, httpVersion, rawHeaders };
 }
@@ -74,33 +85,66 @@ export function unreadable({ method = "" }: IncomingMessage, tunnel?: Authority)
 }
 
 interface RelayDeps extends ForwardDeps {
+  readonly placed: readonly Placed[];
   readonly signal: AbortSignal;
 }
 
-async function relay({ request, response }: Exchange, target: Target, deps: RelayDeps): Promise<void> {
+async function relay(exchange: Exchange, target: Target, deps: RelayDeps): Promise<void> {
+  const { request, response } = exchange;
+  const { session, placed } = deps;
   const { host, port } = target.authority;
-  const chunked =
-    headerValue(request.rawHeaders, "transfer-encoding") === undefined
-      ? []
-      : ["transfer-encoding", "chunked"];
+  const bare = { path: target.path + target.query, headers: headersFor(request, target, deps) };
+  const { path, headers } = await placeAll(placed, bare, session);
   const outgoing = send({
     agent: deps.agentFor(target.scheme),
-    ...{ host, port, method: request.method, path: target.path + target.query },
-    // One spelling of the host on the wire, the one that was judged.
-    headers: [
-      ...["host", hostHeader(target)],
-      ...endToEnd(request.rawHeaders, ["host", "expect"]),
-      ...chunked,
-    ],
+    ...{ host, port, method: request.method, path, headers },
     signal: deps.signal,
   });
-  outgoing.setTimeout(deps.session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
+  outgoing.setTimeout(session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
   const answered = answerOf(outgoing, target);
-  const sent = pipeline(request, outgoing);
-  sent.catch(() => {}); // the answer tells
+  passBody(exchange, outgoing, { session, ask: askOf(request, target) });
   const answer = await answered.catch((error: unknown) => recordRefusal(error, request, target, deps));
-  response.writeHead(answer.statusCode ?? 502, endToEnd(answer.rawHeaders));
-  await pipeline(answer, response);
+  await passAnswer(answer, response, session.secrets.scrubber);
+}
+
+function headersFor(request: IncomingMessage, target: Target, { session, placed }: RelayDeps): string[] {
+  const { rawHeaders } = request;
+  const mayEcho = placed.length > 0 || !session.secrets.scrubber.empty;
+  const without = [
+    ...["host", "expect"],
+    // What comes back packed would have to be unpacked to be looked through.
+    ...(mayEcho ? ["accept-encoding"] : []),
+    // A secret asked for in two halves is in neither.
+    ...(placed.length > 0 ? ["range", "if-range"] : []),
+  ];
+  const chunked = headerValue(rawHeaders, "transfer-encoding") !== undefined;
+  return [
+    // One spelling of the host on the wire, the one that was judged.
+    ...["host", hostHeader(target)],
+    ...endToEnd(rawHeaders, without),
+    ...(chunked ? ["transfer-encoding", "chunked"] : []),
+    ...(mayEcho ? ["accept-encoding", "identity"] : []),
+  ];
+}
+
+/** Not a `pipeline`: that would close the client's connection, and with it the way to say why. */
+function passBody(
+  { request }: Exchange,
+  outgoing: ClientRequest,
+  { session, ask }: { session: Session; ask: Ask },
+): void {
+  const { finder } = session.placeholders;
+  if (finder.empty) {
+    request.pipe(outgoing);
+    return;
+  }
+  const denial: Denial = { code: "placeholder", reason: "a placeholder is bound to no request's body" };
+  const search = searchingBody(finder, () => new DenialError(denial));
+  search.on("error", () => {
+    request.unpipe(search).resume();
+    void session.denied(ask, denial).then((error) => outgoing.destroy(error));
+  });
+  request.pipe(search).pipe(outgoing);
 }
 
 /** An address is refused after the request was allowed by its name: that is written down too. */

@@ -4,7 +4,13 @@
  * A request is read in one way only (`authority.ts`, `request-target.ts`, `request-checks.ts`), decided and recorded
  * (`session.ts`), and sent to an address that was judged (`dial.ts`). A tunnel carries TLS to the very host that it was
  * asked for (`client-hello.ts`, `tunnel.ts`), or what a rule names as something else.
+ *
+ * A placeholder is what a sandbox holds in the place of a credential (`placeholders.ts`). Where it stands as it is bound,
+ * the credential takes its place for that one request (`find-placed.ts`, `place-all.ts`); anywhere else it refuses the
+ * request. TLS ends at the proxy for bound hosts alone, with a certificate that counts in this sandbox alone
+ * (`certificate-authority.ts`), and what was placed comes back in no answer (`scrub-answer.ts`).
  */
-
+export { environmentFor } from "./environment.ts";
 export { type EgressOptions, type EgressProxy, openEgress } from "./open-egress.ts";
+export { type Binding, type Placeholder, placeholderValue } from "./placeholders.ts";
 export type { EgressDeps, EgressLimits, EgressRecord, Identity } from "./session.ts";

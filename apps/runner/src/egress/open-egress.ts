@@ -2,11 +2,14 @@ import { once } from "node:events";
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { createSecureContext, getCACertificates, TLSSocket } from "node:tls";
 import type { HttpPolicies } from "@sallyport/policy";
 import type { Authority } from "./authority.ts";
+import { createAuthority } from "./certificate-authority.ts";
 import { DenialError } from "./denial.ts";
 import { dial } from "./dial.ts";
 import { forward } from "./forward.ts";
+import type { Placeholder } from "./placeholders.ts";
 import { refuse, refuseTunnel } from "./refuse.ts";
 import { type EgressDeps, type Identity, Session } from "./session.ts";
 import { openTunnel } from "./tunnel.ts";
@@ -17,9 +20,13 @@ export interface EgressOptions {
   readonly socketPath: string;
   readonly identity: Identity;
   readonly policy: HttpPolicies;
+  /** What its environment or files hold in the place of credentials. */
+  readonly placeholders?: readonly Placeholder[] | undefined;
 }
 
 export interface EgressProxy {
+  /** To be trusted inside, PEM; undefined where no credential is placed inside TLS. */
+  readonly certificate: string | undefined;
   /** What is open and would be denied now ends now. */
   setPolicy(policy: HttpPolicies): void;
   /** Ends everything that is open, and takes the socket away. */
@@ -30,7 +37,17 @@ export interface EgressProxy {
 export async function openEgress(options: EgressOptions, deps: EgressDeps): Promise<EgressProxy> {
   const { limits } = deps;
   const session = new Session(options, deps);
-  const agent = pinnedAgent((authority) => dial(authority, deps), limits.connections);
+  const context = createSecureContext({
+    ca: [...getCACertificates("default"), ...(deps.upstreamCa === undefined ? [] : [deps.upstreamCa])],
+  });
+  const agents = {
+    http: pinnedAgent((authority) => dial(authority, deps), limits.connections),
+    https: pinnedAgent((authority) => dial(authority, deps, context), limits.connections),
+  };
+  const hosts = session.placeholders.terminatedHosts;
+  const authority = hosts.length === 0 ? undefined : createAuthority(hosts);
+  /** Where the tunnel leads that a terminated connection came through. */
+  const tunnels = new WeakMap<Duplex, Authority>();
   const sockets = new Set<Duplex>();
   const reading = new WeakMap<Duplex, { request: IncomingMessage; response: ServerResponse }>();
   const server = createServer({
@@ -51,10 +68,13 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     reading.set(request.socket, { request, response });
     response.on("close", () => request.complete && reading.delete(request.socket));
-    void forward({ request, response, tunnel: undefined }, { session, agentFor: () => agent });
+    void forward(
+      { request, response, tunnel: tunnels.get(request.socket) },
+      { session, agentFor: (scheme) => agents[scheme] },
+    );
   });
   server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    void openTunnel({ request, socket, head }, { session });
+    void openTunnel({ request, socket, head, within: tunnels.get(socket) }, { session, terminate });
   });
   server.on("clientError", (_error, socket) => {
     const reason = "this is not HTTP/1.1 as the proxy reads it";
@@ -69,15 +89,28 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
       .denied(ask, { code: "ambiguous", reason })
       .then((error) => (socket.writable ? refuseTunnel(socket, error) : socket.destroy()));
   });
+  function terminate(socket: Duplex, to: Authority): void {
+    if (authority === undefined) return void socket.destroy();
+    const secureContext = authority.contextFor(to.host);
+    const secure = new TLSSocket(socket as Socket, {
+      isServer: true,
+      secureContext,
+      ALPNProtocols: ["http/1.1"],
+    });
+    tunnels.set(secure, to);
+    server.emit("connection", secure);
+  }
   server.listen(options.socketPath);
   await once(server, "listening");
   return {
+    certificate: authority?.certificate,
     setPolicy: (policy) => session.setPolicy(policy),
     async close() {
       const closed = once(server, "close");
       server.close();
       for (const socket of sockets) socket.destroy();
-      agent.destroy();
+      agents.http.destroy();
+      agents.https.destroy();
       await closed;
     },
   };

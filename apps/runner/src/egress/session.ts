@@ -1,6 +1,8 @@
-import type { Resolver } from "@sallyport/egress";
+import type { CredentialMaterial, Resolver } from "@sallyport/egress";
 import type { HttpAsk, HttpPolicies } from "@sallyport/policy";
 import { type Denial, DenialError } from "./denial.ts";
+import { type Placeholder, Placeholders } from "./placeholders.ts";
+import { Secrets } from "./secrets.ts";
 
 /** One line of the audit: public, of a request's path without its query. */
 export interface EgressRecord {
@@ -16,6 +18,8 @@ export interface EgressRecord {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  /** The names of what was placed into it. */
+  readonly credentials?: readonly string[] | undefined;
 }
 
 export interface EgressLimits {
@@ -34,6 +38,8 @@ export interface EgressLimits {
 export interface EgressDeps {
   /** Resolves when it is written. What cannot be recorded does not happen. */
   readonly record: (fields: EgressRecord) => Promise<void>;
+  /** A credential's present value, for one request: what was revoked is not there any more. */
+  readonly lease: (credential: string) => Promise<CredentialMaterial>;
   readonly resolver: Resolver;
   /** `host:port` → the one address that it is at, though names may not lead there: a server of ours on a private net. */
   readonly addresses: ReadonlyMap<string, string>;
@@ -55,19 +61,29 @@ interface Running {
   readonly end: (denial: Denial) => void;
 }
 
-/** One sandbox's policy, and what it has open under it. */
+export interface SessionOptions {
+  readonly sandbox: string;
+  readonly identity: Identity;
+  readonly policy: HttpPolicies;
+  readonly placeholders?: readonly Placeholder[] | undefined;
+}
+
+/** One sandbox's policy and placeholders, and what it has open under it. */
 export class Session {
   readonly sandbox: string;
   readonly deps: EgressDeps;
+  readonly placeholders: Placeholders;
+  readonly secrets = new Secrets();
   readonly #identity: Identity;
   readonly #running = new Set<Running>();
   #policy: HttpPolicies;
 
-  constructor(options: { sandbox: string; identity: Identity; policy: HttpPolicies }, deps: EgressDeps) {
+  constructor(options: SessionOptions, deps: EgressDeps) {
     this.sandbox = options.sandbox;
     this.#identity = options.identity;
     this.#policy = options.policy;
     this.deps = deps;
+    this.placeholders = new Placeholders(options.placeholders ?? []);
   }
 
   /** Without a record. */
@@ -81,7 +97,7 @@ export class Session {
    *
    * @throws DenialError
    */
-  async admit(ask: Ask, end: Running["end"]): Promise<() => void> {
+  async admit(ask: Ask, end: Running["end"], credentials?: readonly string[]): Promise<() => void> {
     const decision = this.#policy.decide({ ...ask, ...this.#identity });
     if (!decision.allow) {
       const { ruleId, reason } = decision;
@@ -90,7 +106,11 @@ export class Session {
     const running = { ask, end };
     this.#running.add(running);
     try {
-      await this.#write(ask, { outcome: "allowed", ruleId: decision.ruleId });
+      await this.#write(ask, {
+        outcome: "allowed",
+        ruleId: decision.ruleId,
+        ...(credentials?.length ? { credentials } : {}),
+      });
     } catch (cause) {
       this.#running.delete(running);
       const reason = "the request could not be recorded, so it was not sent; try again later";
@@ -119,7 +139,10 @@ export class Session {
     }
   }
 
-  #write(ask: Ask, fields: Pick<EgressRecord, "outcome" | "code" | "ruleId" | "reason">): Promise<void> {
+  #write(
+    ask: Ask,
+    fields: Pick<EgressRecord, "outcome" | "code" | "ruleId" | "reason" | "credentials">,
+  ): Promise<void> {
     const { method, scheme, host, port } = ask;
     const path = ask.path.slice(0, 1024);
     return this.deps.record({

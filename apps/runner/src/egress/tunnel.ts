@@ -13,15 +13,21 @@ import type { Ask, Session } from "./session.ts";
 /** RFC 8446, section 6: fatal, access_denied. The one thing that can be said once the tunnel stands. */
 const ACCESS_DENIED = Uint8Array.of(21, 3, 3, 0, 2, 2, 49);
 
+const ESTABLISHED = "HTTP/1.1 200 Connection Established\r\n\r\n";
+
 export interface TunnelRequest {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   /** What came behind the request's head. */
   readonly head: Buffer;
+  /** Where the tunnel leads that this came through. */
+  readonly within: Authority | undefined;
 }
 
 export interface TunnelDeps {
   readonly session: Session;
+  /** Takes over a tunnel whose TLS ends here. Its requests are judged one by one. */
+  readonly terminate: (socket: Duplex, authority: Authority) => void;
 }
 
 /**
@@ -29,8 +35,8 @@ export interface TunnelDeps {
  * others behind the same address, and a tunnel is no way to speak something else. Or a rule names it as not TLS.
  */
 export async function openTunnel(
-  { request, socket, head }: TunnelRequest,
-  { session }: TunnelDeps,
+  { request, socket, head, within }: TunnelRequest,
+  { session, terminate }: TunnelDeps,
 ): Promise<void> {
   let leave = () => {};
   let upstream: Socket | undefined;
@@ -42,7 +48,15 @@ export async function openTunnel(
   let established = false;
   try {
     if (head.length > 0) socket.unshift(head);
-    const authority = await authorityOf(request, session);
+    const authority = await authorityOf(request, session, within);
+    if (session.placeholders.terminates(authority)) {
+      socket.write(ESTABLISHED);
+      established = true;
+      const opening = await firstBytes(socket, session.deps.limits.headTimeoutMs);
+      await settle(opening, authority, { session, leave, end });
+      socket.off("error", end);
+      return terminate(socket, authority);
+    }
     const ask = tunnelAsk(authority, session);
     leave = await session.admit(ask, end);
     upstream = await dial(authority, session.deps).catch(async (error: unknown) => {
@@ -51,7 +65,7 @@ export async function openTunnel(
     });
     upstream.on("close", () => socket.destroy());
     if (socket.destroyed) return end();
-    socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+    socket.write(ESTABLISHED);
     established = true;
     if (ask.tls) {
       const opening = await firstBytes(socket, session.deps.limits.headTimeoutMs);
@@ -69,11 +83,17 @@ export async function openTunnel(
   }
 }
 
-async function authorityOf(request: IncomingMessage, session: Session): Promise<Authority> {
+async function authorityOf(
+  request: IncomingMessage,
+  session: Session,
+  within: Authority | undefined,
+): Promise<Authority> {
   const parsed = parseAuthority(request.url ?? "");
   const said = headerValue(request.rawHeaders, "host");
   const host = said === undefined ? undefined : parseAuthority(said, parsed.ok ? parsed.value.port : 443);
-  const problem = headProblem(headOf(request)) ?? bodyProblem(request);
+  const nested = within === undefined ? undefined : "a tunnel leads into no other tunnel";
+  const problem =
+    nested ?? headProblem(headOf(request)) ?? bodyProblem(request) ?? placeholderProblem(request, session);
   const differs =
     parsed.ok && host !== undefined && !(host.ok && sameAuthority(host.value, parsed.value))
       ? "the Host header is not the host that the tunnel is asked for"
@@ -89,6 +109,11 @@ function bodyProblem({ rawHeaders }: IncomingMessage): string | undefined {
     (name) => headerValue(rawHeaders, name) !== undefined,
   );
   return framed ? "CONNECT has no body" : undefined;
+}
+
+function placeholderProblem({ rawHeaders }: IncomingMessage, { placeholders }: Session): string | undefined {
+  const found = rawHeaders.some((text) => placeholders.finder.text(text) !== text);
+  return found ? "a placeholder has no place in CONNECT" : undefined;
 }
 
 /** As TLS, unless only something else is allowed there. */
@@ -112,7 +137,8 @@ async function settle(
   authority: Authority,
   { session, leave, end }: { session: Session; leave: () => void; end: (denial: Denial) => void },
 ): Promise<() => void> {
-  if (opening.is === "not-tls" && session.wouldAllow(askFor(authority, false))) {
+  const terminated = session.placeholders.terminates(authority);
+  if (!terminated && opening.is === "not-tls" && session.wouldAllow(askFor(authority, false))) {
     leave();
     return session.admit(askFor(authority, false), end);
   }
@@ -122,7 +148,7 @@ async function settle(
   throw await session.denied(askFor(authority, true), { code: "tls", reason });
 }
 
-export function openingProblem(opening: Opening, authority: Authority): string | undefined {
+function openingProblem(opening: Opening, authority: Authority): string | undefined {
   const place = authorityText(authority);
   switch (opening.is) {
     case "incomplete":
@@ -141,7 +167,7 @@ export function openingProblem(opening: Opening, authority: Authority): string |
 }
 
 /** Reads until they can be told, and puts them back. */
-export async function firstBytes(socket: Duplex, timeoutMs: number): Promise<Opening> {
+async function firstBytes(socket: Duplex, timeoutMs: number): Promise<Opening> {
   const opening = await new Promise<Opening>((resolve) => {
     let seen: Buffer = Buffer.alloc(0);
     const finish = (found: Opening) => {
@@ -167,7 +193,7 @@ export async function firstBytes(socket: Duplex, timeoutMs: number): Promise<Ope
 }
 
 /** Both ways until both have said all, nobody says anything any more, or the time is up. */
-export function splice(
+function splice(
   socket: Duplex,
   upstream: Socket,
   { idleMs, totalMs }: { idleMs: number; totalMs: number },
