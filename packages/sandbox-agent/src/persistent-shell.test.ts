@@ -85,7 +85,7 @@ describe("a shell", () => {
   it("starts anew when it is told to", async () => {
     const job = Number(await text("cd /; x=1; sleep 300 & echo $!"));
     await shell.restart();
-    expect(await isGone(job)).toBe(true);
+    await until("the job is gone", () => isGone(job), { within: 5_000 });
     expect(await text('pwd; echo "[$x]"')).toBe(`${agent.folder}\n[]`);
   });
 });

@@ -44,18 +44,30 @@ export async function untilMarker(
       held = begun ? held.subarray(at + begin.length) : held.subarray(-begin.length);
     }
     if (!begun) continue;
-    for (;;) {
-      const at = held.indexOf(end);
-      const ready = at === -1 ? held.length - startOfMarker(held, end) : at;
-      if (ready > 0) await onData(Buffer.from(held.subarray(0, ready)));
-      held = held.subarray(ready);
-      if (at === -1) break;
-      const code = codeIn(held.subarray(end.length, end.length + longestCode));
-      if (code !== undefined) return code;
-      if (held.length < end.length + longestCode) break;
-      await onData(Buffer.from(held.subarray(0, end.length))); // a forged end: output like any other, not kept
-      held = held.subarray(end.length);
-    }
+    const told = await tell(held, end, onData);
+    if (told.code !== undefined) return told.code;
+    held = told.held;
+  }
+}
+
+/** Give out what is surely the command's. */
+async function tell(
+  bytes: Buffer,
+  end: string,
+  onData: (data: Buffer) => Promise<void>,
+): Promise<{ held: Buffer; code?: number }> {
+  let held = bytes;
+  for (;;) {
+    const at = held.indexOf(end);
+    const ready = at === -1 ? held.length - startOfMarker(held, end) : at;
+    if (ready > 0) await onData(Buffer.from(held.subarray(0, ready)));
+    held = held.subarray(ready);
+    if (at === -1) return { held };
+    const code = codeIn(held.subarray(end.length, end.length + longestCode));
+    if (code !== undefined) return { held, code };
+    if (held.length < end.length + longestCode) return { held };
+    await onData(Buffer.from(held.subarray(0, end.length))); // a forged end: output like any other, not kept
+    held = held.subarray(end.length);
   }
 }
 

@@ -89,6 +89,6 @@ const escapes =
   /\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~]?)/g;
 
 /** Text that can be shown: invalid UTF-8 and NUL as U+FFFD, terminal escapes gone (attack 15). */
-export function textOf(bytes: Buffer): string {
+function textOf(bytes: Buffer): string {
   return bytes.toString("utf8").replace(escapes, "").replaceAll("\0", "\ufffd");
 }
