@@ -36,6 +36,8 @@ export interface SandboxSpec {
 export interface Ended {
   /** The agent's exit code; undefined where a signal ended the sandbox. */
   readonly code: number | undefined;
+  /** The beginning of what bubblewrap and the agent wrote to stderr, bounded. Hostile input, for the log alone. */
+  readonly said: string;
 }
 
 /** What a sandbox used. A number that the host does not count is undefined, never 0. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { open } from "node:fs/promises";
 import { Duplex, Readable, Writable } from "node:stream";
+import type { Ended } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
 import { descriptors } from "./args.ts";
 
@@ -22,11 +23,12 @@ export interface Launched {
   /** Host pid of the first process of the sandbox's pid namespace: its end is the end of all of them. */
   readonly initPid: number;
   readonly monitor: ChildProcess;
-  readonly ended: Promise<{ readonly code: number | undefined }>;
+  readonly ended: Promise<Ended>;
 }
 
 const startMilliseconds = 10_000;
 const infoBytes = 4_096;
+const complaintCharacters = 2_048;
 
 /** Starts bubblewrap, lets `beforeStart` have its first process, then lets that go on. Throws IsolationError("start"). */
 export async function launch(options: LaunchOptions): Promise<Launched> {
@@ -77,10 +79,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     info.destroy();
     await options.beforeStart(initPid);
     stream(monitor, descriptors.block, Writable).end("\n");
-    // Whatever is written there from now on fills one pipe, then waits: it costs the runner nothing.
-    monitor.stderr?.pause();
     void exited.then(() => monitor.stderr?.destroy());
-    return { socket, initPid, monitor, ended: exited };
+    return { socket, initPid, monitor, ended: exited.then(({ code }) => ({ code, said: complaint() })) };
   } catch (cause) {
     monitor.kill("SIGKILL");
     await exited;
@@ -114,10 +114,12 @@ async function childPid(info: Readable): Promise<number | undefined> {
   return found === undefined ? undefined : Number(found);
 }
 
+/** What more is written there fills one pipe, then waits: it costs the runner nothing. */
 function collect(from: Readable | null): () => string {
   let text = "";
   from?.on("data", (chunk: Buffer) => {
-    text = (text + chunk.toString("utf8")).slice(0, infoBytes);
+    text = (text + chunk.toString("utf8")).slice(0, complaintCharacters);
+    if (text.length === complaintCharacters) from.pause();
   });
   return () => text.trim();
 }

@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { findTool, leakCheck, until } from "@sallyport/testkit";
+import { afterAll, describe, expect, it } from "vitest";
+import type { Capabilities } from "../capabilities.ts";
+import { insideAgent } from "../probe/inside.ts";
+import { isRoot, MiB, openWorld } from "./world.fixture.ts";
+
+afterAll(leakCheck);
+
+/** Another user, of whom nothing else runs. */
+const nobodyElse = 1_999_999_001;
+
+interface Runner {
+  readonly process: ChildProcess;
+  readonly line: Promise<string>;
+}
+
+function startRunner(task: string, args: readonly unknown[], uid?: number): Runner {
+  const main = join(import.meta.dirname, "run-driver.fixture.ts");
+  const child = spawn(process.execPath, [main, task, ...args.map((each) => JSON.stringify(each))], {
+    env: { CANARY: "a secret of the runner" },
+    cwd: "/",
+    stdio: ["ignore", "pipe", "inherit"],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
+  return { process: child, line: once(createInterface(child.stdout), "line").then(([line]) => String(line)) };
+}
+
+const sandboxesOf = async (agent: string): Promise<number> => {
+  const lines = await Promise.all(
+    (await readdir("/proc"))
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => readFile(`/proc/${pid}/mountinfo`, "utf8").catch(() => "")),
+  );
+  return lines.filter((text) => text.includes(agent)).length;
+};
+
+describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)", () => {
+  it("takes its sandboxes with it, and its next life puts away the rest", async () => {
+    const world = await openWorld();
+    const options = {
+      ...world.options,
+      name: `${world.options.name}-k`,
+      state: join(world.folder, "killed"),
+    };
+    try {
+      const runner = startRunner("hold", [options, { ...world.spec, workspace: { bytes: MiB, inodes: 10 } }]);
+      const { id } = JSON.parse(await runner.line) as { id: string };
+      expect(await sandboxesOf(world.spec.agent.file)).toBeGreaterThan(0);
+      runner.process.kill("SIGKILL");
+      await until("the sandbox is gone", async () => (await sandboxesOf(world.spec.agent.file)) === 0, {
+        within: 5_000,
+      });
+      expect(await readFile("/proc/self/mountinfo", "utf8")).toContain(id);
+
+      const { bubblewrapDriver } = await import("./driver.ts");
+      const next = await bubblewrapDriver(options);
+      const living = await next.create(world.spec);
+      expect(await next.reap()).toBe(1);
+      expect(await next.reap()).toBe(0);
+      expect(await readdir(join(options.state, "sandboxes"))).toEqual([living.id]);
+      expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(id);
+      await next.close();
+      expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(living.id);
+    } finally {
+      await world.close();
+    }
+  });
+});
+
+describe.skipIf(!isRoot)(
+  "a runner that is not root (skipped: this is not root, and cannot become another)",
+  () => {
+    it("isolates as well, declares what it lacks, and refuses a spec that needs it", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "sallyport-isolation-"));
+      await chmod(folder, 0o777);
+      await writeFile(join(folder, "agent"), insideAgent, { mode: 0o755 });
+      const options = { bwrap: await findTool("bwrap"), name: "other", state: join(folder, "state") };
+      const spec = {
+        agent: { file: join(folder, "agent") },
+        workspace: { bytes: MiB },
+        temporaryBytes: MiB,
+        limits: { memoryBytes: 64 * MiB },
+      };
+      try {
+        const { line, process: runner } = startRunner("probe", [options, spec], nobodyElse);
+        const { capabilities, refusal } = JSON.parse(await line) as {
+          capabilities: Capabilities;
+          refusal: unknown;
+        };
+        if (runner.exitCode === null) await once(runner, "exit");
+        expect(capabilities.class).toEqual({ user: "shared-uid", limits: "none", workspace: "tmpfs" });
+        const unproven = capabilities.checks.filter(({ proven }) => !proven);
+        expect(unproven.map(({ protects }) => protects).sort()).toEqual([
+          "limits.cpus",
+          "limits.memoryBytes",
+          "limits.pids",
+          "workspace.base",
+          "workspace.inodes",
+        ]);
+        expect(refusal).toMatchObject({ code: "refused", field: "limits.memoryBytes" });
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    });
+  },
+);
