@@ -55,6 +55,16 @@ describe("an authority", () => {
     expect(parseAuthority(text)).toMatchObject({ ok: false });
   });
 
+  it.each([
+    ["user@api.test:443", "without user"],
+    ["api.test.:443", "without the dot"],
+    ["bücher.test:443", "A-label"],
+    ["127.1:80", "four decimal numbers"],
+    ["[0::1]:80", "shortest form"],
+  ])("says how %s is to be written", (text, how) => {
+    expect(parseAuthority(text)).toMatchObject({ reason: expect.stringContaining(how) });
+  });
+
   it("never throws, and what it accepts the WHATWG parser reads alike", () => {
     const dense = fc
       .array(fc.constantFrom(..."abx019.:-[]%@/\\é\0_ "), { maxLength: 24 })

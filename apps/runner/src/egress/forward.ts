@@ -163,6 +163,8 @@ function answerOf(outgoing: ClientRequest, target: Target): Promise<IncomingMess
   return new Promise((resolve, reject) => {
     outgoing.on("response", resolve);
     outgoing.on("error", (error) => reject(asFailure(error, target)));
+    // An answer of 101 that nobody asked for closes without a word.
+    outgoing.on("close", () => reject(asFailure(new Error("closed"), target)));
   });
 }
 

@@ -267,6 +267,25 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({"https":"${door.u
     expect(out).toMatch(/302 Found[\s\S]*403 Forbidden/);
   });
 
+  it("waits for no answer after one that changes the protocol, which nobody asked for", async () => {
+    const answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    await using upstream = await listening(
+      createTcp((socket) => socket.once("data", () => socket.write(answer))),
+    );
+    const place = `api.test:${upstream.port}`;
+    await using door = await openDoor({ policy: permitPorts(upstream.port) }, { addresses: at(place) });
+    const { out } = await curl(
+      door,
+      "-i",
+      "-H",
+      "Upgrade: x",
+      "-H",
+      "Connection: upgrade",
+      `http://${place}/`,
+    );
+    expect(out).toMatch(/502[\s\S]*broke the connection/);
+  });
+
   it("bounds heads, connections and silence", async () => {
     await using upstream = await listening(createServer(() => {}));
     const place = `api.test:${upstream.port}`;

@@ -76,7 +76,8 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
   server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     void openTunnel({ request, socket, head, within: tunnels.get(socket) }, { session, terminate });
   });
-  server.on("clientError", (_error, socket) => {
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === "ECONNRESET") return void socket.destroy(); // gone: nothing was asked for
     const reason = "this is not HTTP/1.1 as the proxy reads it";
     const exchange = reading.get(socket);
     if (exchange !== undefined) {
