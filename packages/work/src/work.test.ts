@@ -157,6 +157,32 @@ test("the item of a runner that was killed goes to another, once its lease has r
   await killed.close();
 });
 
+test("a runner whose edge is silent stops before its lease ends: another may have the item then", async () => {
+  const edge = await world.edge("e1");
+  const { run } = untilAborted();
+  let abortedAt = 0;
+  const runner = await world.runner("r1", {
+    run: (item, signal) => {
+      signal.addEventListener("abort", () => {
+        abortedAt = Date.now();
+      });
+      return run(item, signal);
+    },
+  });
+  const { item } = await edge.enqueue(5_000);
+  await until("the first heartbeat", async () => (await stateOf(edge, item.id)) === "active", {
+    within: 5_000,
+  });
+  await edge.served?.close();
+  const silent = edge.bus.nats.subscribe("edge.v1.*.work", { queue: "edge", callback: () => undefined });
+  await until("the end", () => abortedAt > 0, { within: 10_000 });
+  const leaseEnd = Date.parse((await edge.store.read(item.id))?.lease?.until ?? "");
+  // A timer is late by a little.
+  expect(abortedAt).toBeLessThan(leaseEnd + 150);
+  silent.unsubscribe();
+  await runner.close();
+});
+
 test("a runner that closes takes no more, and ends what it has", async () => {
   const edge = await world.edge("e1");
   const held = Promise.withResolvers<void>();
