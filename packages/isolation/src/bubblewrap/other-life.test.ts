@@ -4,10 +4,12 @@ import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { findTool, leakCheck, until } from "@sallyport/testkit";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Capabilities } from "../capabilities.ts";
 import { insideAgent } from "../probe/inside.ts";
+import { bubblewrapDriver } from "./driver.ts";
 import { isRoot, MiB, openWorld } from "./world.fixture.ts";
 
 afterAll(leakCheck);
@@ -21,7 +23,7 @@ interface Runner {
 }
 
 function startRunner(task: string, args: readonly unknown[], uid?: number): Runner {
-  const main = join(import.meta.dirname, "run-driver.fixture.ts");
+  const main = fileURLToPath(new URL("./run-driver.fixture.ts", import.meta.url));
   const child = spawn(process.execPath, [main, task, ...args.map((each) => JSON.stringify(each))], {
     env: { CANARY: "a secret of the runner" },
     cwd: "/",
@@ -48,17 +50,14 @@ describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)",
       name: `${world.options.name}-k`,
       state: join(world.folder, "killed"),
     };
+    const runner = startRunner("hold", [options, { ...world.spec, workspace: { bytes: MiB, inodes: 10 } }]);
     try {
-      const runner = startRunner("hold", [options, { ...world.spec, workspace: { bytes: MiB, inodes: 10 } }]);
       const { id } = JSON.parse(await runner.line) as { id: string };
-      expect(await sandboxesOf(world.spec.agent.file)).toBeGreaterThan(0);
+      const agent = world.spec.agent.file;
+      await until("the sandbox has begun", async () => (await sandboxesOf(agent)) > 0, { within: 5_000 });
       runner.process.kill("SIGKILL");
-      await until("the sandbox is gone", async () => (await sandboxesOf(world.spec.agent.file)) === 0, {
-        within: 5_000,
-      });
+      await until("the sandbox is gone", async () => (await sandboxesOf(agent)) === 0, { within: 5_000 });
       expect(await readFile("/proc/self/mountinfo", "utf8")).toContain(id);
-
-      const { bubblewrapDriver } = await import("./driver.ts");
       const next = await bubblewrapDriver(options);
       const living = await next.create(world.spec);
       expect(await next.reap()).toBe(1);
@@ -68,6 +67,9 @@ describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)",
       await next.close();
       expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(living.id);
     } finally {
+      runner.process.kill("SIGKILL");
+      // A failure here must not hide the test's own, nor leave its mounts.
+      await (await bubblewrapDriver(options)).reap();
       await world.close();
     }
   });

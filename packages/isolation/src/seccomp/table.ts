@@ -17,9 +17,9 @@ export interface Rule {
   readonly errno: number;
 }
 
-export const EPERM = 1;
-export const ENOSYS = 38;
-export const EAFNOSUPPORT = 97;
+const EPERM = 1;
+const ENOSYS = 38;
+const EAFNOSUPPORT = 97;
 
 const always: Condition = { always: true };
 const deny = (call: string, x64: number, arm64?: number): Rule => ({
