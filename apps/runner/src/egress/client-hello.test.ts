@@ -75,6 +75,10 @@ describe("the first bytes of a tunnel", () => {
     expect(broken(-1, 5)).toBe("broken"); // the name is shorter than its list
     expect(broken(-1, 9)).toBe("broken");
     expect(broken(-4, 20)).toBe("broken"); // the list is longer than the extension
+    const shorter = Buffer.from(hello);
+    shorter[at - 4] = 10;
+    shorter[at - 1] = 7;
+    expect(readOpening(shorter).is).toBe("broken"); // the list is shorter than the extension
   });
 
   it("are bounded", () => {

@@ -8,7 +8,7 @@ import { connect as connectTls } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { createAuthority } from "./certificate-authority.ts";
-import { curl, type Door, listening, openDoor, permitPorts, run, speak } from "./egress.fixture.ts";
+import { curl, type Door, listening, openDoor, permitPorts, policyOf, run, speak } from "./egress.fixture.ts";
 import { type Binding, type Placeholder, placeholderValue } from "./placeholders.ts";
 import { selfSigned } from "./tls.fixture.ts";
 
@@ -161,6 +161,18 @@ describe("a placeholder", () => {
     expect(upstream.seen).toEqual([]);
   });
 
+  it("has no tunnel of something else beside it, even where a rule allows that", async () => {
+    await using upstream = await spy(true);
+    const held = placeholder(upstream.port, { scheme: "https" });
+    const scope = 'permit(principal, action == Action::"http/request", resource)';
+    const when = `when { context.tls == false && context.port == ${upstream.port} }`;
+    const policy = policyOf(`@id("raw") ${scope} ${when};`);
+    await using door = await openDoor({ policy, placeholders: [held] }, { lease });
+    const place = `api.test:${upstream.port}`;
+    await speak(door, `CONNECT ${place} HTTP/1.1\r\nHost: ${place}\r\n\r\nSSH-2.0-x\r\n`);
+    expect(door.records).toMatchObject([{ outcome: "denied", code: "tls" }]);
+  });
+
   it("is refused, and recorded, wherever else it stands", async () => {
     await using upstream = await spy();
     const held = placeholder(upstream.port, { methods: ["GET"] });
@@ -207,6 +219,33 @@ describe("a placeholder", () => {
       expect(denied, what).toMatchObject([{ code: "placeholder" }]);
     }
     expect(upstream.seen).toEqual([]);
+  });
+
+  it("is bound to its scheme and port, and is no user of Basic beside its own password", async () => {
+    await using upstream = await spy();
+    const port = upstream.port;
+    const secure = placeholder(port, { scheme: "https" }, "secure");
+    const elsewhere = placeholder(port + 1, {}, "elsewhere");
+    const password = placeholder(port, { location: { in: "basic" } }, "password");
+    await using door = await doorFor(port, secure, elsewhere, password);
+    const url = `http://api.test:${port}/v1`;
+    for (const args of [
+      ["-H", `Authorization: Bearer ${secure.value}`],
+      ["-H", `Authorization: Bearer ${elsewhere.value}`],
+      ["-u", `${password.value}:${password.value}`],
+    ])
+      expect((await curl(door, "-i", ...args, url)).out).toMatch(/403 Forbidden[\s\S]*placeholder/);
+    expect(upstream.seen).toEqual([]);
+  });
+
+  it("is refused in a body as soon as it shows, though the body goes on", async () => {
+    await using upstream = await spy();
+    const held = placeholder(upstream.port);
+    await using door = await doorFor(upstream.port, held);
+    const place = `api.test:${upstream.port}`;
+    const head = `POST http://${place}/v1 HTTP/1.1\r\nHost: ${place}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const got = await speak(door, `${head}26\r\n${held.value}--\r\n`, /bound to no/);
+    expect(got).toMatch(/403 Forbidden[\s\S]*bound to no request's body/);
   });
 
   it("tells where it may go when it is refused", async () => {
