@@ -112,7 +112,7 @@ export interface Ran {
 /** A real client, with nothing of our environment but the PATH. */
 export function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
   return new Promise((resolve) => {
-    const options = { env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env }, timeout: 20_000 };
+    const options = { env: { PATH: process.env.PATH, HOME: "/nonexistent", ...env }, timeout: 20_000 };
     execFile(command, [...args], options, (error, out, err) => {
       const code = error === null ? 0 : Number((error as { code?: unknown }).code ?? 1);
       resolve({ code, out, err });

@@ -36,7 +36,7 @@ describe("a sandbox's environment", () => {
     try {
       const caFile = join(directory, "ca.pem");
       await writeFile(caFile, door.proxy.certificate ?? "");
-      const env = { ...environmentFor(door.url, caFile), HOME: process.env["HOME"] };
+      const env = { ...environmentFor(door.url, caFile), HOME: process.env.HOME };
       const url = `https://api.test:${upstream.port}/x`;
       const node = `const r = await fetch("${url}", { headers: { authorization: "Bearer ${value}" } }); console.log(await r.text())`;
       const python = `import urllib.request as u;print(u.urlopen(u.Request("${url}",headers={"Authorization":"Bearer ${value}"})).read().decode())`;
@@ -62,8 +62,8 @@ describe("a sandbox's environment", () => {
 
   it("leaves nothing that goes around the proxy, in either case of the names", () => {
     const env = environmentFor("http://127.0.0.1:3128", "/etc/ssl/sandbox.pem");
-    expect(env).toMatchObject({ HTTP_PROXY: env["http_proxy"], HTTPS_PROXY: env["https_proxy"] });
+    expect(env).toMatchObject({ HTTP_PROXY: env.http_proxy, HTTPS_PROXY: env.https_proxy });
     expect(env).toMatchObject({ NO_PROXY: "", no_proxy: "", https_proxy: "http://127.0.0.1:3128" });
-    expect(env["JAVA_TOOL_OPTIONS"]).toContain("-Dhttps.proxyPort=3128 -Dhttp.nonProxyHosts=");
+    expect(env.JAVA_TOOL_OPTIONS).toContain("-Dhttps.proxyPort=3128 -Dhttp.nonProxyHosts=");
   });
 });

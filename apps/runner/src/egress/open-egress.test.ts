@@ -123,7 +123,7 @@ describe("the door of a sandbox", () => {
     await agent.close();
     const python = `import urllib.request,ssl;c=ssl.create_default_context();c.check_hostname=False;c.verify_mode=ssl.CERT_NONE
 print(urllib.request.build_opener(urllib.request.ProxyHandler({"https":"${door.url}"}),urllib.request.HTTPSHandler(context=c)).open("https://${place}/python").read().decode())`;
-    expect(await run("python3", ["-c", python], { HOME: process.env["HOME"] })).toMatchObject({
+    expect(await run("python3", ["-c", python], { HOME: process.env.HOME })).toMatchObject({
       out: "tls /python\n",
     });
     expect((await curl(door, "-k", `https://${place}/curl`)).out).toBe("tls /curl");

@@ -151,11 +151,11 @@ describe("a placeholder", () => {
     expect(await speak(door, `${connect}SSH-2.0-x\r\n`)).toContain("200");
     expect(door.records.at(-1)).toMatchObject({ code: "tls" });
     const nested = await run("python3", ["-c", nestedTunnel(door.port, place)], {
-      HOME: process.env["HOME"],
+      HOME: process.env.HOME,
     });
     expect(nested.out).toContain("a tunnel leads into no other tunnel");
     const h2 = await run("python3", ["-c", nestedTunnel(door.port, place, "h2")], {
-      HOME: process.env["HOME"],
+      HOME: process.env.HOME,
     });
     expect(h2.err).toMatch(/no.application.protocol/i);
     expect(upstream.seen).toEqual([]);
@@ -321,7 +321,7 @@ describe("a sandbox's certificate authority", () => {
     const script = `import ssl,socket
 c=ssl.create_default_context(cadata="""${ca.certificate}""");c.verify_flags|=ssl.VERIFY_X509_STRICT
 c.wrap_socket(socket.create_connection(("127.0.0.1",${listener.port})),server_hostname="api.test").close();print("strict")`;
-    expect(await run("python3", ["-c", script], { HOME: process.env["HOME"] })).toMatchObject({
+    expect(await run("python3", ["-c", script], { HOME: process.env.HOME })).toMatchObject({
       out: "strict\n",
     });
   });
