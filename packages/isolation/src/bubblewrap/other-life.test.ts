@@ -27,10 +27,14 @@ function startRunner(task: string, args: readonly unknown[], uid?: number): Runn
   const child = spawn(process.execPath, [main, task, ...args.map((each) => JSON.stringify(each))], {
     env: { CANARY: "a secret of the runner" },
     cwd: "/",
-    stdio: ["ignore", "pipe", "inherit"],
+    // Number 50 is one that its sandboxes must not inherit; Node itself closes the first few.
+    stdio: ["ignore", "pipe", "inherit", ...Array<"ignore">(47).fill("ignore"), "pipe"],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
-  return { process: child, line: once(createInterface(child.stdout), "line").then(([line]) => String(line)) };
+  return {
+    process: child,
+    line: once(createInterface(child.stdout ?? process.stdin), "line").then(([line]) => String(line)),
+  };
 }
 
 const sandboxesOf = async (agent: string): Promise<number> => {
@@ -69,7 +73,9 @@ describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)",
     } finally {
       runner.process.kill("SIGKILL");
       // A failure here must not hide the test's own, nor leave its mounts.
-      await (await bubblewrapDriver(options)).reap();
+      const last = await bubblewrapDriver(options);
+      await last.reap();
+      await last.close();
       await world.close();
     }
   });
