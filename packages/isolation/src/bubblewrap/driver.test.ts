@@ -182,6 +182,7 @@ describe.skipIf(!isRoot)("the bubblewrap driver of a runner that is root (skippe
     await small.close();
     const driver = await bubblewrapDriver({
       ...small.options,
+      bwrap: world.options.bwrap,
       state: join(world.folder, "small"),
       uids: { first, count: 1 },
     });

@@ -57,6 +57,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     monitor = spawn(options.bwrap, [...args, "--", "/sallyport/agent"], {
       // The first process inside keeps what it was started with, to be read at /proc/1/environ.
       env: {},
+      // Where it is installed is a path of the host, and its command line can be read inside.
+      argv0: "bwrap",
       cwd: "/",
       stdio,
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
