@@ -57,8 +57,8 @@ export {
   type RoadMessage,
   recordHeadroomBytes,
 } from "./src/tunnel/road-message.ts";
-export { changeWork } from "./src/work/change-work.ts";
-export { Capabilities, PoolName, Requirements } from "./src/work/requirements.ts";
-export { WorkId, WorkItem } from "./src/work/work-item.ts";
-export { workItems } from "./src/work/work-items.ts";
-export { workQueue } from "./src/work/work-queue.ts";
+export { changeWork } from "./src/work-queue/change-work.ts";
+export { Capabilities, PoolName, Requirements } from "./src/work-queue/requirements.ts";
+export { WorkId, WorkItem } from "./src/work-queue/work-item.ts";
+export { workItems } from "./src/work-queue/work-items.ts";
+export { workQueue } from "./src/work-queue/work-queue.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Stack } from "@sallyport/infra-local";
 import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ask, send, toolCall, wires } from "./call.fixture.ts";
+import { ask, type Post, type RpcMessage, send, toolCall, wires } from "./call.fixture.ts";
 import { type WebServer, webServer } from "./doors.fixture.ts";
 import { startTunnel } from "./tunnel.fixture.ts";
 
@@ -20,9 +20,9 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   const { id, method } = JSON.parse(line);
   if (method === "initialize") say({ id, result: { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: { name: "b", version: "1" } } });
   if (method !== "tools/call") return;
-  say({ method: "notifications/message", params: { level: "info", data: "at work" } });
-  setTimeout(() => process.exit(7), 300);
-});`;
+  say({ method: "notifications/message", params: { level: "info", data: "at work as " + process.pid + "." } });
+});
+process.on("SIGUSR2", () => process.exit(7));`;
 
 let dir: string;
 let web: WebServer;
@@ -60,13 +60,43 @@ afterAll(async () => {
 
 const to = (server: string) => ({ server, token: tokens[server] ?? "" });
 
+/** The web server says the first of a stream. What is returned breaks its connection. */
+function saysAndWaits(first: string): () => void {
+  let held: ServerResponse | undefined;
+  respond = (response) => {
+    held = response;
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(first);
+  };
+  return () => void held?.socket?.resetAndDestroy();
+}
+
+/** Breaks the upstream once the agent has seen some of the reply, and reads what comes after. */
+async function askAndBreak(
+  server: string,
+  post: Post,
+  { once, breaks }: { once: RegExp; breaks(seen: RegExpExecArray): void },
+): Promise<{ text: string; message: RpcMessage }> {
+  const response = await send(stack, to(server), post);
+  const decoder = new TextDecoder();
+  let text = "";
+  let broken = false;
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+    const seen = once.exec(text);
+    if (seen === null || broken) continue;
+    broken = true;
+    breaks(seen);
+  }
+  const last = text.slice(text.lastIndexOf("data: ") + "data: ".length);
+  return { text, message: text.includes("data: ") ? (JSON.parse(last) as RpcMessage) : {} };
+}
+
 describe("an upstream that breaks in the middle of its events", () => {
   it.each(["web", "guarded"])("is named as what failed, over HTTP (%s)", async (server) => {
-    respond = (response) => {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write(": one\n\n", () => setTimeout(() => response.socket?.resetAndDestroy(), 50));
-    };
-    const { text, message } = await ask(stack, to(server), toolCall("2025-11-25", "x"));
+    const broken = saysAndWaits(": one\n\n");
+    const call = toolCall("2025-11-25", "x");
+    const { text, message } = await askAndBreak(server, call, { once: /one/, breaks: broken });
     expect(text).toMatch(/^: one\n\nevent: message\ndata: /);
     expect(message).toMatchObject({
       id: 1,
@@ -91,7 +121,11 @@ describe("an upstream that breaks in the middle of its events", () => {
       "a call that has begun (a server that broke is not started again at once)",
       async () => {
         const session = wire === "2025-11-25" ? await sessionOf("stdio") : {};
-        const reply = await ask(stack, to("stdio"), { headers: { ...headers, ...session }, body });
+        const post = { headers: { ...headers, ...session }, body };
+        const reply = await askAndBreak("stdio", post, {
+          once: /at work as (\d+)\./,
+          breaks: ([, pid]) => process.kill(Number(pid), "SIGUSR2"),
+        });
         return reply.text.includes("at work") ? reply : undefined;
       },
       { within: 15_000 },
@@ -107,11 +141,9 @@ describe("an upstream that breaks in the middle of its events", () => {
   });
 
   it("is cut where an event is not whole: what we say would be taken for a part of it", async () => {
-    respond = (response) => {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write("data: half", () => setTimeout(() => response.socket?.resetAndDestroy(), 50));
-    };
-    await expect(ask(stack, to("web"), toolCall("2025-11-25", "x"))).rejects.toThrow();
+    const broken = saysAndWaits("data: half");
+    const call = toolCall("2025-11-25", "x");
+    await expect(askAndBreak("web", call, { once: /half/, breaks: broken })).rejects.toThrow();
   });
 });
 

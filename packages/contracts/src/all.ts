@@ -7,9 +7,9 @@ import { telemetryExport } from "./telemetry/export.ts";
 import { readTrace } from "./telemetry/read-trace.ts";
 import { exchangeRoad } from "./tunnel/exchange-road.ts";
 import { presence } from "./tunnel/presence.ts";
-import { changeWork } from "./work/change-work.ts";
-import { workItems } from "./work/work-items.ts";
-import { workQueue } from "./work/work-queue.ts";
+import { changeWork } from "./work-queue/change-work.ts";
+import { workItems } from "./work-queue/work-items.ts";
+import { workQueue } from "./work-queue/work-queue.ts";
 
 /** Every contract there is. NATS permissions are generated from this list: what is not here is not allowed. */
 export const contracts: readonly Contract[] = [

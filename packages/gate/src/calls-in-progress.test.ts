@@ -7,7 +7,10 @@ import { handleExchange } from "./handle-exchange.ts";
 
 afterEach(() => vi.useRealTimers());
 
-const exchange = (more: object = {}) => ({ over: false, ...more }) as Incoming & { over: boolean };
+const exchange = (more: object = {}) =>
+  Object.defineProperties({ over: false }, Object.getOwnPropertyDescriptors(more)) as Incoming & {
+    over: boolean;
+  };
 const post = (message: object) => ({ method: "POST", messages: [message as Message] });
 const call = post({ kind: "request", id: 1, method: "tools/call", params: {} });
 const answer = post({ kind: "response", id: 1, ok: true });
@@ -16,7 +19,14 @@ const stream = { method: "GET", messages: [] };
 describe("a drain", () => {
   it("waits until each call in progress has all of its answer, and says that none is left", async () => {
     const calls = new CallsInProgress();
-    const [one, two] = [exchange(), exchange()];
+    const one = exchange();
+    let [looks, over] = [0, false];
+    const two = exchange({
+      get over() {
+        looks += 1;
+        return over;
+      },
+    });
     calls.begin(one, call);
     calls.begin(two, call);
     let left: number | undefined;
@@ -27,9 +37,10 @@ describe("a drain", () => {
     calls.ended(one);
     // All is said of it, and its agent has not taken all.
     calls.ended(two);
-    await new Promise((turn) => setTimeout(turn, 60));
+    const before = looks;
+    await vi.waitUntil(() => looks > before + 2, { timeout: 5_000 });
     expect(left).toBeUndefined();
-    two.over = true;
+    over = true;
     await drained;
     expect(left).toBe(0);
   });
