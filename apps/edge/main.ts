@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { announce, openBucket, openRoad, subscribe } from "@sallyport/bus";
-import { exchangeRoad, presence, revocations } from "@sallyport/contracts";
+import { exchangeRoad, presence, revocations, sandboxRoad } from "@sallyport/contracts";
 import {
   jwksFromFile,
   jwksFromUrl,
@@ -38,23 +38,33 @@ await runApp("edge", async (app) => {
   const isRevoked = (facts: TokenFacts, server: string, id = "") =>
     revoked.isRevoked({ id, session: "", tokenHash: facts.hash, agent: facts.agent, server }, now()) !==
     undefined;
-  const tunnels = new Tunnels(enrolments, {
-    road: { send: (peer, bytes) => road.send(peer, bytes), atTurnEnd: (job) => road.atTurnEnd(job) },
-    signer: { edge: config.instance, tenant: config.tenant, key: signingKey, now },
-    log: app.log,
-  });
-  const road = app.use(
-    openRoad(bus, exchangeRoad, { message: (peer, bytes) => tunnels.message(peer, bytes) }),
-    "road",
-  );
-  app.use({ close: async () => tunnels.close() }, "tunnels");
-  app.use(
-    subscribe(bus, presence, {
-      pinned: { zone: "connector" },
-      news: (body, { instance }) => tunnels.heard(instance, body),
-    }),
-    "presence",
-  );
+  const openTunnels = (zone: "connector" | "runner"): Tunnels => {
+    const tunnels = new Tunnels(enrolments.of(zone), {
+      road: { send: (peer, bytes) => road.send(peer, bytes), atTurnEnd: (job) => road.atTurnEnd(job) },
+      signer: { edge: config.instance, tenant: config.tenant, key: signingKey, now },
+      log: app.log,
+    });
+    const road = app.use(
+      openRoad(bus, zone === "runner" ? sandboxRoad : exchangeRoad, {
+        message: (peer, bytes) => tunnels.message(peer, bytes),
+      }),
+      `road to ${zone}s`,
+    );
+    app.use({ close: async () => tunnels.close() }, `tunnels to ${zone}s`);
+    app.use(
+      subscribe(bus, presence, {
+        pinned: { zone },
+        news: (body, { instance }) => tunnels.heard(instance, body),
+      }),
+      `presence of ${zone}s`,
+    );
+    return tunnels;
+  };
+  const runnerEnrolments = enrolments.of("runner");
+  const connectors = openTunnels("connector");
+  const runners = openTunnels("runner");
+  const connected = () => [...connectors.connected(), ...runners.connected()];
+
   const bucket = await openBucket(bus, revocations);
   app.use(
     await bucket.watch((_key, entry) => {
@@ -64,7 +74,8 @@ await runApp("edge", async (app) => {
       // No room for one more: then nothing at all until it ends, rather than that one.
       if (revoked.add({ kind, value, until }, now()) === "full")
         revoked.add({ kind: "everything", until }, now());
-      tunnels.drop(({ facts, server, id }) => isRevoked(facts, server, id));
+      for (const tunnels of [connectors, runners])
+        tunnels.drop(({ facts, server, id }) => isRevoked(facts, server, id));
     }),
     "revocations",
   );
@@ -85,14 +96,15 @@ await runApp("edge", async (app) => {
   });
 
   const sweep = setInterval(() => {
-    tunnels.sweep();
+    connectors.sweep();
+    runners.sweep();
     for (const fault of enrolments.reload())
       app.log.error({ fault }, "an enrolment is not valid and enrols nobody");
   }, sweepMs);
   app.use({ close: async () => clearInterval(sweep) }, "sweep");
 
   app.health.check("tunnels", () =>
-    tunnels.connected().length > 0 ? "ok" : { problem: "no enrolled connector is connected" },
+    connected().length > 0 ? "ok" : { problem: "no enrolled connector is connected" },
   );
 
   const origin = new URL(config.publicUrl);
@@ -102,7 +114,10 @@ await runApp("edge", async (app) => {
       origins: new Set([origin.origin, ...config.allowedOrigins]),
     },
     authenticate,
-    tunnels,
+    tunnels: {
+      choose: (server, session) =>
+        (runnerEnrolments.knows(server) ? runners : connectors).choose(server, session),
+    },
     limits: config.limits,
     publicUrl: config.publicUrl,
   };
@@ -121,7 +136,7 @@ await runApp("edge", async (app) => {
     announce(bus, {
       version: app.version,
       news: () =>
-        tunnels.connected().length > 0 ? {} : { problems: ["no enrolled connector is connected"] },
+        connected().length > 0 ? {} : { problems: ["no enrolled connector is connected"] },
     }),
     "presence",
   );

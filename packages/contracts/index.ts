@@ -47,7 +47,7 @@ export { type Zone, type ZoneInstance, zones } from "./src/shape/zones.ts";
 export { telemetryExport } from "./src/telemetry/export.ts";
 export { readTrace, Span } from "./src/telemetry/read-trace.ts";
 export { ExchangeHead, ReplyHead } from "./src/tunnel/exchange-head.ts";
-export { exchangeRoad } from "./src/tunnel/exchange-road.ts";
+export { exchangeRoad, sandboxRoad } from "./src/tunnel/exchange-road.ts";
 export { ConnectorControl, EdgeControl } from "./src/tunnel/grant-control.ts";
 export { presence } from "./src/tunnel/presence.ts";
 export {

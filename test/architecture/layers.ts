@@ -46,6 +46,18 @@ const layers: readonly Layer[] = [
       "the gate is where the ideas meet: every zone that offers servers decides, records and scrubs there",
   },
   {
+    of: /^packages\/sandbox-egress$/,
+    may: /^packages\/(?:contracts|egress|policy|scrub)$/,
+    testsMayToo: neighbours,
+    because: "a sandbox's door joins the guard, the policies and the scrubber, and knows no bus",
+  },
+  {
+    of: /^packages\/boundary$/,
+    may: /^packages\/(?:contracts|isolation|sandbox-agent|sandbox-egress|policy)$/,
+    testsMayToo: neighbours,
+    because: "the attack list is tried against the real parts of a sandbox",
+  },
+  {
     of: /^packages\/work$/,
     may: /^packages\/(?:contracts|bus)$/,
     testsMayToo: neighbours,

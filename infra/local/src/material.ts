@@ -55,4 +55,12 @@ export class Material {
     this.write(`enrolments/${connector}.json`, JSON.stringify({ connector, publicKey, servers }, null, 2));
     return { privateFile: this.write(`connectors/${connector}.key`, privateKeyText(privateKey)) };
   }
+
+  /** A runner's key, and its enrolment for the pools that it serves. */
+  async runnerKey(runner: string, pools: readonly string[]): Promise<{ privateFile: string }> {
+    const { publicKey, privateKey } = await generateRecipientKey();
+    const enrolment = { zone: "runner", connector: runner, publicKey, servers: pools };
+    this.write(`enrolments/${runner}.json`, JSON.stringify(enrolment, null, 2));
+    return { privateFile: this.write(`runners/${runner}.key`, privateKeyText(privateKey)) };
+  }
 }

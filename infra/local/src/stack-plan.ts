@@ -18,6 +18,8 @@ export interface StackPlan {
   leaseRules: readonly object[];
   policies: Record<string, string>;
   connectors?: readonly string[];
+  /** Sandbox pools of the runner, in the words of its own configuration. Without it there is no runner. */
+  sandboxes?: Record<string, object>;
   /** How long edge and connectors wait for calls in progress when they stop. */
   drain?: string;
   /** Whether the audit log is on disk before it is acknowledged. */

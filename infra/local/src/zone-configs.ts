@@ -1,10 +1,12 @@
 import type { Zone } from "@sallyport/contracts";
+import { findTool } from "@sallyport/testkit";
 import type { Material } from "./material.ts";
 import type { StackPlan } from "./stack-plan.ts";
 
 const edge = "edge-1";
 const broker = "broker-1";
 const collector = "collector-1";
+const runner = "runner-1";
 const tenant = "local";
 
 /** What the zones are told of what was started before them. */
@@ -62,6 +64,23 @@ export async function zoneConfigs(
       }),
     );
   }
+  const runners: ZoneConfig[] = [];
+  if (plan.sandboxes !== undefined) {
+    const key = await material.runnerKey(runner, Object.keys(plan.sandboxes));
+    runners.push(
+      await zone("runner", runner, {
+        tenant,
+        privateKey: key.privateFile,
+        edges,
+        tokens: { ...tokens, publicUrl: around.edgeUrl },
+        policies,
+        bwrap: await findTool("bwrap"),
+        state: material.path("sandboxes"),
+        pools: plan.sandboxes,
+        limits,
+      }),
+    );
+  }
   return [
     await zone("collector", collector, { store: { file: material.path("telemetry.sqlite") } }),
     await zone("broker", broker, {
@@ -80,6 +99,7 @@ export async function zoneConfigs(
       rules: material.write("lease-rules.yaml", JSON.stringify({ rules: plan.leaseRules })),
     }),
     ...connectors,
+    ...runners,
     await zone("edge", edge, {
       tenant,
       listen: { host: "127.0.0.1", port: around.edgePort },

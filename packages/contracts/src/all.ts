@@ -5,7 +5,7 @@ import { revocations } from "./control/revocations.ts";
 import type { Contract } from "./shape/contract.ts";
 import { telemetryExport } from "./telemetry/export.ts";
 import { readTrace } from "./telemetry/read-trace.ts";
-import { exchangeRoad } from "./tunnel/exchange-road.ts";
+import { exchangeRoad, sandboxRoad } from "./tunnel/exchange-road.ts";
 import { presence } from "./tunnel/presence.ts";
 import { changeWork } from "./work-queue/change-work.ts";
 import { workItems } from "./work-queue/work-items.ts";
@@ -14,6 +14,7 @@ import { workQueue } from "./work-queue/work-queue.ts";
 /** Every contract there is. NATS permissions are generated from this list: what is not here is not allowed. */
 export const contracts: readonly Contract[] = [
   exchangeRoad,
+  sandboxRoad,
   presence,
   leaseCredential,
   releaseLeases,

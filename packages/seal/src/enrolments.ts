@@ -4,8 +4,9 @@ import { InstanceName, ServerName } from "@sallyport/contracts";
 import { z } from "zod";
 import { parsePublicKey } from "./keys.ts";
 
-/** A connector as an operator enrolled it: the key that is sealed to, and the servers that it may answer for. */
+/** A connector, or a runner, as an operator enrolled it: the key that is sealed to, and what it may answer for. */
 export const Enrolment = z.strictObject({
+  zone: z.enum(["connector", "runner"]).default("connector"),
   connector: InstanceName,
   publicKey: z.string().max(4096),
   servers: z.array(ServerName).min(1).max(256),
@@ -14,6 +15,8 @@ export type Enrolment = z.output<typeof Enrolment>;
 
 export interface Enrolments {
   get(connector: string): Enrolment | undefined;
+  /** Those of one zone alone. */
+  of(zone: Enrolment["zone"]): Pick<Enrolments, "get" | "knows">;
   /** Whether any enrolled connector may answer for this server. */
   knows(server: string): boolean;
   /** Reads the folder again if it has changed. Returns what is wrong, file by file; a bad file enrols nobody. */
@@ -24,9 +27,16 @@ export interface Enrolments {
 export function openEnrolments(folder: string): Enrolments {
   let known = new Map<string, Enrolment>();
   let seen = "";
+  const any = (fits: (one: Enrolment) => boolean): Pick<Enrolments, "get" | "knows"> => ({
+    get: (connector) => {
+      const one = known.get(connector);
+      return one && fits(one) ? one : undefined;
+    },
+    knows: (server) => [...known.values()].some((one) => fits(one) && one.servers.includes(server)),
+  });
   return {
-    get: (connector) => known.get(connector),
-    knows: (server) => [...known.values()].some((one) => one.servers.includes(server)),
+    ...any(() => true),
+    of: (zone) => any((one) => one.zone === zone),
     reload: () => {
       const files = readdirSync(folder)
         .filter((file) => file.endsWith(".json"))

@@ -15,12 +15,12 @@ interface Known {
 
 /** Every connector that this edge may call, and the choice among them. */
 export class Tunnels {
-  readonly #enrolments: Enrolments;
+  readonly #enrolments: Pick<Enrolments, "get" | "knows">;
   readonly #deps: TunnelDeps;
   readonly #known = new Map<string, Known>();
   #turn = 0;
 
-  constructor(enrolments: Enrolments, deps: TunnelDeps) {
+  constructor(enrolments: Pick<Enrolments, "get" | "knows">, deps: TunnelDeps) {
     this.#enrolments = enrolments;
     this.#deps = deps;
   }

@@ -11,3 +11,12 @@ export const exchangeRoad = stream({
   server: "connector",
   maxBytes: 512 * 1024,
 });
+
+/** The same road to a runner, whose servers are sandboxes. */
+export const sandboxRoad = stream({
+  up: "sandbox.v1.up.{runner}.{edge}",
+  down: "sandbox.v1.down.{edge}.{runner}",
+  caller: "edge",
+  server: "runner",
+  maxBytes: 512 * 1024,
+});

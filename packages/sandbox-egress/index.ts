@@ -10,7 +10,7 @@
  * request. TLS ends at the proxy for bound hosts alone, with a certificate that counts in this sandbox alone
  * (`certificate-authority.ts`), and what was placed comes back in no answer (`scrub-answer.ts`).
  */
-export { environmentFor } from "./environment.ts";
-export { type EgressOptions, type EgressProxy, openEgress } from "./open-egress.ts";
-export { type Binding, type Placeholder, placeholderValue } from "./placeholders.ts";
-export type { EgressDeps, EgressLimits, EgressRecord, Identity } from "./session.ts";
+export { environmentFor } from "./src/environment.ts";
+export { type EgressOptions, type EgressProxy, openEgress } from "./src/open-egress.ts";
+export { type Binding, type Placeholder, placeholderValue } from "./src/placeholders.ts";
+export type { EgressDeps, EgressLimits, EgressRecord, Identity } from "./src/session.ts";
