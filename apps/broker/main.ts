@@ -2,9 +2,12 @@ import { auditWriter, recorder } from "@sallyport/audit";
 import { announce, append, openBucket, serve } from "@sallyport/bus";
 import {
   auditLog,
+  claimForSandboxes,
   claimSessions,
   leaseCredential,
+  leaseForSandbox,
   leaseLedger,
+  releaseForSandbox,
   releaseLeases,
   revocations,
 } from "@sallyport/contracts";
@@ -21,6 +24,7 @@ import { keepLeases } from "./src/keep-leases.ts";
 import { leaseCredentialHandler } from "./src/lease-credential.ts";
 import { openLedger } from "./src/lease-ledger.ts";
 import { leaseTimes } from "./src/lease-times.ts";
+import { ofRunner } from "./src/of-runner.ts";
 import { leaseRecorder } from "./src/record-lease.ts";
 import { releaseLeasesHandler } from "./src/release-leases.ts";
 import { openRevocations } from "./src/revocation-list.ts";
@@ -84,22 +88,18 @@ await runApp("broker", async (app) => {
     "presence",
   );
 
-  app.use(serve(bus, releaseLeases, releaseLeasesHandler(ending)), "release");
-  app.use(serve(bus, claimSessions, claimSessionsHandler({ ledger, times, now })), "claim");
-  app.use(
-    serve(
-      bus,
-      leaseCredential,
-      leaseCredentialHandler({
-        ...ending,
-        limits,
-        rules,
-        revoked,
-        source,
-        enrolled: (connector) => enrolments.get(connector),
-        verifyGrant: (grant, expected) => verifyGrant(grant, { ...expected, tenant, edgeKey }),
-      }),
-    ),
-    "lease",
-  );
+  const release = releaseLeasesHandler(ending);
+  const claim = claimSessionsHandler({ ledger, times, now });
+  const lease = (zone: "connector" | "runner") =>
+    leaseCredentialHandler({
+      ...{ ...ending, limits, rules, revoked, source },
+      enrolled: enrolments.of(zone).get,
+      verifyGrant: (grant, expected) => verifyGrant(grant, { ...expected, tenant, edgeKey }),
+    });
+  app.use(serve(bus, releaseLeases, release), "release");
+  app.use(serve(bus, claimSessions, claim), "claim");
+  app.use(serve(bus, leaseCredential, lease("connector")), "lease");
+  app.use(serve(bus, releaseForSandbox, ofRunner(release)), "release to runners");
+  app.use(serve(bus, claimForSandboxes, ofRunner(claim)), "claim of runners");
+  app.use(serve(bus, leaseForSandbox, ofRunner(lease("runner"))), "lease to runners");
 });

@@ -10,12 +10,14 @@ import {
 } from "@sallyport/grant";
 import { BootError, runApp } from "@sallyport/runtime";
 import { openEnrolments } from "@sallyport/seal";
+import { openStore, serveWork } from "@sallyport/work";
 import { exportTelemetry, joinRelay } from "@sallyport/zone";
-import { edgeConfig } from "./src/config.ts";
+import { defaultRequirements, edgeConfig } from "./src/config.ts";
 import { type CallDeps, handleCall } from "./src/handle-call.ts";
 import { listen } from "./src/http/listen.ts";
 import { resourceOf } from "./src/http/metadata.ts";
 import { authenticator } from "./src/token/authenticate.ts";
+import { router } from "./src/tunnel/router.ts";
 import { Tunnels } from "./src/tunnel/tunnels.ts";
 
 const sweepMs = 2_000;
@@ -64,6 +66,15 @@ await runApp("edge", async (app) => {
   const connectors = openTunnels("connector");
   const runners = openTunnels("runner");
   const connected = () => [...connectors.connected(), ...runners.connected()];
+
+  const work = { bus, store: await openStore(bus), now: Date.now };
+  app.use(
+    serveWork(bus, {
+      ...work,
+      mayServe: (runner, pool) => runnerEnrolments.get(runner)?.servers.includes(pool) ?? false,
+    }),
+    "work",
+  );
 
   const bucket = await openBucket(bus, revocations);
   app.use(
@@ -114,10 +125,15 @@ await runApp("edge", async (app) => {
       origins: new Set([origin.origin, ...config.allowedOrigins]),
     },
     authenticate,
-    tunnels: {
-      choose: (server, session) =>
-        (runnerEnrolments.knows(server) ? runners : connectors).choose(server, session),
-    },
+    route: router({
+      connectors,
+      runners,
+      isPool: (server) => runnerEnrolments.knows(server),
+      work,
+      tenant: config.tenant,
+      requirements: (pool) => config.sandboxes[pool] ?? defaultRequirements,
+      placeWithin: config.limits.placement,
+    }),
     limits: config.limits,
     publicUrl: config.publicUrl,
   };
@@ -135,8 +151,7 @@ await runApp("edge", async (app) => {
   app.use(
     announce(bus, {
       version: app.version,
-      news: () =>
-        connected().length > 0 ? {} : { problems: ["no enrolled connector is connected"] },
+      news: () => (connected().length > 0 ? {} : { problems: ["no enrolled connector is connected"] }),
     }),
     "presence",
   );

@@ -8,10 +8,13 @@ export { contracts } from "./src/all.ts";
 export { auditLog } from "./src/audit/append.ts";
 export {
   CredentialMaterial,
+  claimForSandboxes,
   claimSessions,
   LeaseEntry,
   leaseBinding,
   leaseCredential,
+  leaseForSandbox,
+  releaseForSandbox,
   releaseLeases,
 } from "./src/broker/lease-credential.ts";
 export { leaseLedger } from "./src/broker/lease-ledger.ts";

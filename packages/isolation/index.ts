@@ -11,6 +11,7 @@
  */
 
 export { type BubblewrapDriver, type BubblewrapOptions, bubblewrapDriver } from "./src/bubblewrap/driver.ts";
+export { impassable } from "./src/bubblewrap/passable.ts";
 export type { UidRange } from "./src/bubblewrap/uids.ts";
 export type { Capabilities, Check, Protects } from "./src/capabilities.ts";
 export type { Ended, IsolationDriver, Sandbox, SandboxSpec, Usage } from "./src/driver.ts";

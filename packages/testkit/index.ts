@@ -14,3 +14,6 @@ export { type Exit, type Server, type ServerSpec, startServer } from "./src/proc
 export { type FindToolOptions, findTool } from "./src/tools/find-tool.ts";
 export { ToolError, type ToolName } from "./src/tools/tool.ts";
 export { type UntilOptions, until } from "./src/until.ts";
+export type { Item } from "./src/work-api/items.ts";
+export type { Session } from "./src/work-api/session.ts";
+export { startWorkApi, type WorkApi, type WorkApiOptions } from "./src/work-api/work-api.ts";

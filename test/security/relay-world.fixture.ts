@@ -126,7 +126,7 @@ export async function startWorld(): Promise<World> {
   };
 
   const enrolments = Object.entries(connectorKeys).map(([connector, { publicKey }]) => ({
-    ...{ connector, publicKey },
+    ...{ zone: "connector" as const, connector, publicKey },
     servers: [server],
   }));
   const edgeEnd = async (name: "e1" | "e2"): Promise<EdgeEnd> => {
@@ -137,7 +137,6 @@ export async function startWorld(): Promise<World> {
       {
         get: (connector) => enrolments.find((one) => one.connector === connector),
         knows: (asked) => asked === server,
-        reload: () => [],
       },
       {
         road,

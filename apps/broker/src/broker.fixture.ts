@@ -214,7 +214,7 @@ export async function startBroker(
       leaseCredentialHandler({
         ...{ ...ending, rules, revoked, source },
         limits: options.limits ?? { leasesPerSession: 100, leasesPerConnector: 100 },
-        enrolled: (connector) => enrolments.get(connector),
+        enrolled: enrolments.of("connector").get,
         verifyGrant: (grant, expected) =>
           verifyGrant(grant, {
             ...{ ...expected, tenant },

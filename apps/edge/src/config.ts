@@ -1,7 +1,17 @@
-import { InstanceName } from "@sallyport/contracts";
+import { InstanceName, PoolName, Requirements } from "@sallyport/contracts";
 import { appConfig, byteSize, duration, filePath, secretFile } from "@sallyport/runtime";
 import { natsSettings } from "@sallyport/zone";
 import { z } from "zod";
+
+/** Of a sandbox whose pool says nothing else: enough for a build, and no more than a laptop has. */
+export const defaultRequirements: Requirements = {
+  kernel: "shared",
+  network: "none",
+  memoryMiB: 512,
+  pids: 128,
+  cpu: 1,
+  diskMiB: 1024,
+};
 
 const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
 
@@ -37,6 +47,8 @@ export const edgeConfig = appConfig({
   signingKey: secretFile(),
   /** A folder with one file per enrolled connector, written by `sallyport connector enroll`. */
   enrolments: filePath(),
+  /** What a session in each pool of sandboxes must have; see `defaultRequirements` for the others. */
+  sandboxes: z.record(PoolName, Requirements).default({}),
   nats: natsSettings,
   limits: z
     .strictObject({
@@ -45,6 +57,8 @@ export const edgeConfig = appConfig({
       answer: duration({ min: "100ms", max: "1h" }).default(60_000),
       /** Until the last byte of a request: a client that dribbles holds a connection no longer. */
       request: duration({ min: "1s", max: "10m" }).default(30_000),
+      /** How long a new session waits for a runner to claim it. */
+      placement: duration({ min: "100ms", max: "10m" }).default(20_000),
       /** How long an orderly stop waits for calls in progress. */
       drain: duration({ max: "10m" }).default(10_000),
       connections: z.int().min(1).max(200_000).default(20_000),

@@ -1,4 +1,4 @@
-import { asServiceError, ServerName, ServiceError } from "@sallyport/contracts";
+import { asServiceError, ServerName } from "@sallyport/contracts";
 import { invalid, type Message, readMessage, routingHeaders } from "@sallyport/mcp";
 import { type CallSpan, startCallSpan } from "./call-span.ts";
 import { type Addressing, checkRequest } from "./http/check-request.ts";
@@ -7,12 +7,13 @@ import { passingHeaders } from "./http/passing-headers.ts";
 import { failure, failureEvent, firstRequestId, problem, Refusal } from "./http/refusal.ts";
 import { ReplyWriter, send } from "./http/reply-writer.ts";
 import type { Caller } from "./tunnel/grants.ts";
+import type { Route, Routed } from "./tunnel/router.ts";
 import type { OpenTunnel } from "./tunnel/tunnel.ts";
 
 export interface CallDeps {
   addressing: Addressing;
   authenticate(authorization: string | undefined, server: string): Promise<Caller>;
-  tunnels: { choose(server: string, session?: { connector: string; begins: boolean }): OpenTunnel };
+  route(call: Routed): Promise<Route>;
   limits: { body: number; answer: number };
   publicUrl: string;
 }
@@ -33,12 +34,12 @@ export async function handleCall(deps: CallDeps, call: HttpCall): Promise<void> 
     // 3. What is asked? Read, checked, never written again.
     messages = messagesOf(call, deps.limits.body);
     span = startCallSpan({ call, messages, caller });
-    // 4. Through which connector? The one that holds the session, else the least busy.
-    const tunnel = deps.tunnels.choose(server, sessionOf(call, messages));
+    // 4. Where does it go? For a new session in a sandbox, a runner claims it first.
+    const { tunnel, work } = await deps.route(routed(call, { server, messages, span }));
     // 5. Under the caller's grant, which is signed and shown when a token first meets a tunnel.
     const grant = await tunnel.grants.use(caller, server);
     // 6. The exchange: sealed there, and its reply written as it comes.
-    exchange(deps, { ...call, server, messages, tunnel, grant, span });
+    exchange(deps, { ...call, server, messages, tunnel, grant, span, work });
   } catch (thrown) {
     const answer =
       thrown instanceof Refusal
@@ -61,6 +62,7 @@ function exchange(
     tunnel: OpenTunnel;
     grant: { handle: number; release(): void };
     span: CallSpan;
+    work: string | undefined;
   },
 ): void {
   const { tunnel, grant, span, messages } = call;
@@ -86,6 +88,7 @@ function exchange(
         method: call.method,
         headers: passingHeaders(call.request.rawHeaders),
         ...(span.trace ? { trace: span.trace } : {}),
+        ...(call.work === undefined ? {} : { work: call.work }),
         deadlineMs: deps.limits.answer,
       },
       body: call.body,
@@ -114,15 +117,17 @@ function messagesOf(call: HttpCall, maxBytes: number): readonly Message[] {
   return reading.messages;
 }
 
-/** A session's name begins with the connector that holds it: any edge can find it, and only that connector can open it. */
-function sessionOf(
+function routed(
   { request, method }: HttpCall,
-  messages: readonly Message[],
-): { connector: string; begins: boolean } | undefined {
+  of: { server: string; messages: readonly Message[]; span: CallSpan },
+): Routed {
+  const { server, messages, span } = of;
   const session = request.headers["mcp-session-id"];
-  if (typeof session !== "string") return undefined;
-  const connector = /^([A-Za-z0-9_-]{1,64})\./.exec(session)?.[1];
-  if (connector === undefined)
-    throw new ServiceError("not_found", "there is no such session; start a new one");
-  return { connector, begins: method === "GET" || firstRequestId(messages) !== undefined };
+  return {
+    server,
+    messages,
+    session: typeof session === "string" ? session : undefined,
+    begins: method === "GET" || firstRequestId(messages) !== undefined,
+    traceparent: span.trace?.traceparent,
+  };
 }

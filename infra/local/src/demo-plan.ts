@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Postgres } from "@sallyport/testkit";
-import type { StackPlan } from "./stack-plan.ts";
+import type { SandboxPlan, StackPlan } from "./stack-plan.ts";
 
 /** Where the demo's private servers listen: only the connector is told. */
 export interface DemoParts {
@@ -33,12 +33,26 @@ unless { context.arguments has id && ["A-1002", "A-1007", "A-1011"].contains(con
 
 @id("tickets-are-read")
 permit(principal, action == Action::"tools/call", resource in Server::"tickets");
+
+@id("everyone-connects-to-sandboxes")
+permit(principal, action in Action::"connect", resource in Server::"sandbox");
+
+@id("everyone-works-in-a-sandbox")
+permit(principal, action == Action::"sandbox/exec", resource in Server::"sandbox");
 `;
+
+const sandbox: SandboxPlan = {
+  pool: { slots: 4, memory: "256MiB", disk: "256MiB", idle: "5m" },
+  requirements: { kernel: "shared", network: "none", memoryMiB: 256, pids: 128, cpu: 1, diskMiB: 256 },
+};
 
 /** The demo's two private servers, their credentials and who may do what. */
 export function demoPlan(
   parts: DemoParts,
-): Pick<StackPlan, "postgres" | "secrets" | "servers" | "credentials" | "leaseRules" | "policies"> {
+): Pick<
+  StackPlan,
+  "postgres" | "secrets" | "servers" | "sandboxes" | "credentials" | "leaseRules" | "policies"
+> {
   return {
     postgres: { schema },
     secrets: { "sallyport/orders": { token: parts.ordersToken } },
@@ -49,6 +63,7 @@ export function demoPlan(
       },
       ...(postgres ? { tickets: ticketsServer(postgres) } : {}),
     }),
+    ...(process.platform === "linux" ? { sandboxes: { sandbox } } : {}),
     credentials: {
       "orders-api": { kind: "kv", path: "sallyport/orders", field: "token" },
       "tickets-db": { kind: "database", role: "sallyport-readonly" },

@@ -23,7 +23,7 @@ export interface Starter {
 export async function startRelay(
   material: Material,
   { say, keep, onExit }: Starter,
-  syncAlways: boolean,
+  { syncAlways, pools }: { syncAlways: boolean; pools: readonly string[] },
 ): Promise<NatsServer> {
   say("nats-server");
   const jetstream = { dir: material.path("nats/jetstream"), syncAlways, maxBytes: 1024 ** 3 };
@@ -33,6 +33,7 @@ export async function startRelay(
   await provisionStreams({
     servers: [nats.url],
     creds: await material.provisionerCreds(),
+    pools,
     maxBytes: { log: 256 * 1024 ** 2, bucket: 64 * 1024 ** 2 },
   });
   return nats;

@@ -1,5 +1,11 @@
 import type { Postgres } from "@sallyport/testkit";
 
+/** A pool of sandboxes: the runner's settings of it, and what the edge says that a session in it must have. */
+export interface SandboxPlan {
+  pool: object;
+  requirements: object;
+}
+
 /** What a stack offers behind its tunnel, in the words of the zones' own configuration. */
 export interface StackPlan {
   /** State folder: keys, configurations, data and logs. It must be empty or new. */
@@ -18,8 +24,8 @@ export interface StackPlan {
   leaseRules: readonly object[];
   policies: Record<string, string>;
   connectors?: readonly string[];
-  /** Sandbox pools of the runner, in the words of its own configuration. Without it there is no runner. */
-  sandboxes?: Record<string, object>;
+  /** Pools of sandboxes. Without them there is no runner. */
+  sandboxes?: Record<string, SandboxPlan>;
   /** How long edge and connectors wait for calls in progress when they stop. */
   drain?: string;
   /** Whether the audit log is on disk before it is acknowledged. */

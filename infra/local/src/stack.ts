@@ -11,6 +11,7 @@ import { stringify } from "yaml";
 import { type Starter, startDatabase, startRelay, startTokens, startVault } from "./foundations.ts";
 import { Material } from "./material.ts";
 import { requestToken } from "./request-token.ts";
+import { sandboxHost } from "./sandbox-host.ts";
 import type { StackPlan } from "./stack-plan.ts";
 import { zoneConfigs } from "./zone-configs.ts";
 import { startZone, type ZoneProcess } from "./zone-process.ts";
@@ -62,7 +63,8 @@ export async function startStack(plan: StackPlan): Promise<Stack> {
 async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "stop">> {
   mkdirSync(plan.dir, { recursive: true, mode: 0o700 });
   const material = await Material.create(plan.dir);
-  const nats = await startRelay(material, starter, plan.syncAudit ?? true);
+  const pools = Object.keys(plan.sandboxes ?? {});
+  const nats = await startRelay(material, starter, { syncAlways: plan.syncAudit ?? true, pools });
   const postgres = plan.postgres ? await startDatabase(material, starter, plan.postgres) : undefined;
   const { vault, approle } = await startVault(material, starter, { postgres, secrets: plan.secrets });
 
@@ -72,11 +74,12 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
   const clients = { names: [plan.agent ?? demoClient, "other-agent"], secret: crypto.randomUUID() };
   const issuer = await startTokens(material, starter, {
     edgeUrl,
-    servers: Object.keys(servers),
+    servers: [...Object.keys(servers), ...pools],
     clients,
     port: plan.issuerPort,
   });
 
+  const host = plan.sandboxes === undefined ? undefined : starter.keep(await sandboxHost());
   starter.say("zones");
   const configs = await zoneConfigs(material, plan, {
     natsUrl: nats.url,
@@ -85,6 +88,7 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
     edgePort,
     edgeUrl,
     servers,
+    sandboxHost: host?.settings,
   });
   const zones = await startZones(material, starter, { plan, configs });
   const operatorNats = await writeOperatorSettings(material, {

@@ -1,6 +1,6 @@
 import type { Zone } from "@sallyport/contracts";
-import { findTool } from "@sallyport/testkit";
 import type { Material } from "./material.ts";
+import type { SandboxHost } from "./sandbox-host.ts";
 import type { StackPlan } from "./stack-plan.ts";
 
 const edge = "edge-1";
@@ -17,6 +17,7 @@ export interface ZoneSurroundings {
   edgePort: number;
   edgeUrl: string;
   servers: Record<string, object>;
+  sandboxHost: SandboxHost["settings"] | undefined;
 }
 
 export interface ZoneConfig {
@@ -65,7 +66,7 @@ export async function zoneConfigs(
     );
   }
   const runners: ZoneConfig[] = [];
-  if (plan.sandboxes !== undefined) {
+  if (plan.sandboxes !== undefined && around.sandboxHost !== undefined) {
     const key = await material.runnerKey(runner, Object.keys(plan.sandboxes));
     runners.push(
       await zone("runner", runner, {
@@ -74,9 +75,8 @@ export async function zoneConfigs(
         edges,
         tokens: { ...tokens, publicUrl: around.edgeUrl },
         policies,
-        bwrap: await findTool("bwrap"),
-        state: material.path("sandboxes"),
-        pools: plan.sandboxes,
+        ...around.sandboxHost,
+        pools: mapValues(plan.sandboxes, ({ pool }) => pool),
         limits,
       }),
     );
@@ -107,7 +107,12 @@ export async function zoneConfigs(
       tokens,
       signingKey: keys.privateFile,
       enrolments,
+      ...(plan.sandboxes ? { sandboxes: mapValues(plan.sandboxes, (one) => one.requirements) } : {}),
       limits,
     }),
   ];
+}
+
+function mapValues<T, U>(of: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, map(value)]));
 }

@@ -1,5 +1,12 @@
 import { auditLog } from "./audit/append.ts";
-import { claimSessions, leaseCredential, releaseLeases } from "./broker/lease-credential.ts";
+import {
+  claimForSandboxes,
+  claimSessions,
+  leaseCredential,
+  leaseForSandbox,
+  releaseForSandbox,
+  releaseLeases,
+} from "./broker/lease-credential.ts";
 import { leaseLedger } from "./broker/lease-ledger.ts";
 import { revocations } from "./control/revocations.ts";
 import type { Contract } from "./shape/contract.ts";
@@ -19,6 +26,9 @@ export const contracts: readonly Contract[] = [
   leaseCredential,
   releaseLeases,
   claimSessions,
+  leaseForSandbox,
+  releaseForSandbox,
+  claimForSandboxes,
   leaseLedger,
   auditLog,
   telemetryExport,

@@ -98,7 +98,8 @@ function findSession(
 }
 
 function decide(deps: ExchangeDeps, call: Call): readonly Verdict[] {
-  return gate(deps.policies.forServer(call.head.server), call.messages, call.grant);
+  const policies = deps.policies.forServer(call.head.server);
+  return gate({ policies, callAction: call.server.callAction }, call.messages, call.grant);
 }
 
 function refusalOf(verdicts: readonly Verdict[], messages: readonly Message[]): Answer | undefined {

@@ -19,10 +19,16 @@ export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefine
 
   const reply = new Reply({
     exchange,
-    scrubber: held?.lease.scrubber ?? server.upstream.scrubber?.(session.upstream, grant.principal),
+    // When the reply begins: what was leased in the course of the call is known by then.
+    get scrubber() {
+      return held?.lease.scrubber ?? server.upstream.scrubber?.(session.upstream, grant.principal);
+    },
     visible:
       messages.length === 0 || isToolsList(messages)
-        ? visibleTools(deps.policies.forServer(head.server), grant)
+        ? visibleTools(
+            { policies: deps.policies.forServer(head.server), callAction: server.callAction },
+            grant,
+          )
         : undefined,
     sessionName: (name) => {
       named = true;
@@ -73,6 +79,9 @@ export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefine
     messages,
     principal: grant.principal,
     lease: held?.lease,
+    credential: (name: string, of: string) =>
+      deps.leases.use({ grant, credential: name, session: of, traceparent: span.trace?.traceparent }),
+    work: head.work,
     trace: span.trace,
   };
   try {

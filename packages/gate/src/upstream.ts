@@ -2,7 +2,7 @@ import type { ServiceError } from "@sallyport/contracts";
 import type { Header } from "@sallyport/egress";
 import type { Message } from "@sallyport/mcp";
 import type { Scrubber } from "@sallyport/scrub";
-import type { Lease } from "./credentials/leases.ts";
+import type { Lease, UsedLease } from "./credentials/leases.ts";
 
 /** A request as it goes to a private server: the agent's allowed headers, and a body that is not written again. */
 export interface UpstreamRequest {
@@ -17,6 +17,10 @@ export interface UpstreamRequest {
   /** Who the agent is, as a digest: what is kept apart for two agents is kept apart by it. */
   principal: string;
   lease: Lease | undefined;
+  /** A credential leased under this call's grant, kept under a session of the upstream's own naming. */
+  credential(name: string, session: string): Promise<UsedLease>;
+  /** The work item that the edge had claimed for the session which this call begins. */
+  work: string | undefined;
   trace: { traceparent: string; tracestate?: string } | undefined;
 }
 

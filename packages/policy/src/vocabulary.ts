@@ -25,6 +25,8 @@ export const actionGroups: ReadonlyMap<string, readonly string[]> = new Map([["c
 /** The type of what an action is about; the server itself where the action names nothing of its own. */
 const resourceTypes = new Map([
   ["tools/call", "Tool"],
+  /** A tool's call that runs in a sandbox: to let an agent call tools is not to let it run commands. */
+  ["sandbox/exec", "Tool"],
   ["prompts/get", "Prompt"],
   ["resources/read", "Resource"],
   ["resources/subscribe", "Resource"],

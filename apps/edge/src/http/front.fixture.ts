@@ -93,11 +93,9 @@ export async function startFront(issuer: TestIssuer, options: Partial<ListenOpti
   const deps = {
     addressing: { hosts: new Set(["edge.test"]), origins: new Set([publicUrl, "https://app.example"]) },
     authenticate,
-    tunnels: {
-      choose: () => {
-        passed += 1;
-        throw new ServiceError("unavailable", "there is no tunnel in this test");
-      },
+    route: async () => {
+      passed += 1;
+      throw new ServiceError("unavailable", "there is no tunnel in this test");
     },
     limits: { body, answer: 1_000 },
     publicUrl,

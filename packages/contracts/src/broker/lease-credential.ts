@@ -3,12 +3,7 @@ import { request } from "../shape/contract.ts";
 import { open, sensitive } from "../shape/fields.ts";
 import { CredentialName, InstanceName, ServerName, SessionName } from "../shape/names.ts";
 
-/**
- * Ask the broker for a credential, sealed to the connector's enrolled key. Plaintext never crosses NATS.
- * Identity is the subject: NATS permissions pin {connector}, so the body cannot lie about who asks.
- */
-export const leaseCredential = request({
-  subject: "broker.v1.{connector}.lease",
+const lease = {
   input: z.object({
     /** The signed grant, which the broker verifies by itself. */
     grant: z.string().max(8192),
@@ -27,7 +22,22 @@ export const leaseCredential = request({
   }),
   errors: ["invalid", "unauthenticated", "denied", "not_found", "unavailable", "exhausted"],
   servedBy: "broker",
+} as const;
+
+/**
+ * Ask the broker for a credential, sealed to the asker's enrolled key. Plaintext never crosses NATS.
+ * Identity is the subject: NATS permissions pin {connector}, so the body cannot lie about who asks.
+ */
+export const leaseCredential = request({
+  ...lease,
+  subject: "broker.v1.{connector}.lease",
   calledBy: ["connector"],
+});
+/** The same for a runner, whose sandboxes hold placeholders. */
+export const leaseForSandbox = request({
+  ...lease,
+  subject: "broker.v1.runner.{runner}.lease",
+  calledBy: ["runner"],
 });
 
 /** What the sealed box of a lease holds, as JSON. It exists in clear only in the broker's and the connector's memory. */
@@ -59,29 +69,49 @@ export function leaseBinding(lease: {
   ]);
 }
 
-/** Tell the broker that a session has ended: its leases are revoked in Vault now, not when they would expire. */
-export const releaseLeases = request({
-  subject: "broker.v1.{connector}.release",
+const release = {
   input: z.object({ session: sensitive(SessionName) }),
   output: z.object({ released: open(z.number().int().nonnegative()) }),
   errors: ["invalid", "unavailable"],
   servedBy: "broker",
-  calledBy: ["connector"],
   idempotent: true,
+} as const;
+
+/** Tell the broker that a session has ended: its leases are revoked in Vault now, not when they would expire. */
+export const releaseLeases = request({
+  ...release,
+  subject: "broker.v1.{connector}.release",
+  calledBy: ["connector"],
 });
+/** The same for a runner. */
+export const releaseForSandbox = request({
+  ...release,
+  subject: "broker.v1.runner.{runner}.release",
+  calledBy: ["runner"],
+});
+
+const claim = {
+  input: z.object({ boot: open(InstanceName), sessions: sensitive(z.array(SessionName).max(10_000)) }),
+  output: z.object({ livenessSeconds: open(z.number().int().positive()) }),
+  errors: ["invalid", "unavailable"],
+  servedBy: "broker",
+  idempotent: true,
+} as const;
 
 /**
  * Tell the broker which sessions are alive, so that the leases of a connector that was killed are reclaimed: a lease
  * whose session nobody has claimed for `livenessSeconds` is revoked.
  */
 export const claimSessions = request({
+  ...claim,
   subject: "broker.v1.{connector}.claim",
-  input: z.object({ boot: open(InstanceName), sessions: sensitive(z.array(SessionName).max(10_000)) }),
-  output: z.object({ livenessSeconds: open(z.number().int().positive()) }),
-  errors: ["invalid", "unavailable"],
-  servedBy: "broker",
   calledBy: ["connector"],
-  idempotent: true,
+});
+/** The same for a runner. */
+export const claimForSandboxes = request({
+  ...claim,
+  subject: "broker.v1.runner.{runner}.claim",
+  calledBy: ["runner"],
 });
 
 /** A lease in the broker's ledger. It says what must be revoked, never what the credential is. */

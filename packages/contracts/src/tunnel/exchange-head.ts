@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ServerName } from "../shape/names.ts";
+import { WorkId } from "../work-queue/work-item.ts";
 
 const Headers = z.array(z.tuple([z.string().max(128), z.string().max(8192)])).max(64);
 
@@ -11,6 +12,8 @@ export const ExchangeHead = z.object({
   method: z.enum(["POST", "GET", "DELETE"]),
   /** The agent's headers that may pass, lower-case names, in their order. */
   headers: Headers,
+  /** The work item that was claimed for this call, where it begins a session in a sandbox. */
+  work: WorkId.optional(),
   /** W3C trace context of the edge's span. */
   trace: z.object({ traceparent: z.string().max(64), tracestate: z.string().max(512).optional() }).optional(),
   /** Milliseconds, counted from when the connector receives it: clocks need not agree. */

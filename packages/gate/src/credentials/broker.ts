@@ -1,15 +1,48 @@
 import { type Bus, request } from "@sallyport/bus";
 import {
   CredentialMaterial,
+  claimForSandboxes,
   claimSessions,
   leaseBinding,
   leaseCredential,
+  leaseForSandbox,
+  type RequestContract,
+  releaseForSandbox,
   releaseLeases,
   ServiceError,
 } from "@sallyport/contracts";
 import { compileScrub } from "@sallyport/scrub";
 import { openBox } from "@sallyport/seal";
+import type { z } from "zod";
 import type { LeaseSource } from "./leases.ts";
+
+type Input<C extends RequestContract> = z.input<C["input"]>;
+type Output<C extends RequestContract> = Promise<z.output<C["output"]>>;
+
+/** The three questions to the broker, on the subjects of the asker's own zone. */
+interface BrokerRoad {
+  lease(input: Input<typeof leaseCredential>): Output<typeof leaseCredential>;
+  release(input: Input<typeof releaseLeases>): Output<typeof releaseLeases>;
+  claim(input: Input<typeof claimSessions>): Output<typeof claimSessions>;
+}
+
+function roadOf(bus: Bus, timeoutMs: number): BrokerRoad {
+  const { zone, instance } = bus.who;
+  if (zone === "runner") {
+    const params = { runner: instance };
+    return {
+      lease: (input) => request(bus, leaseForSandbox, { params, input, timeoutMs }),
+      release: (input) => request(bus, releaseForSandbox, { params, input, timeoutMs }),
+      claim: (input) => request(bus, claimForSandboxes, { params, input, timeoutMs }),
+    };
+  }
+  const params = { connector: instance };
+  return {
+    lease: (input) => request(bus, leaseCredential, { params, input, timeoutMs }),
+    release: (input) => request(bus, releaseLeases, { params, input, timeoutMs }),
+    claim: (input) => request(bus, claimSessions, { params, input, timeoutMs }),
+  };
+}
 
 /** The broker, over NATS. What it sends back opens only here, for this lease and nothing else. */
 export function brokerClient(deps: {
@@ -19,8 +52,8 @@ export function brokerClient(deps: {
   privateKey: Uint8Array;
   timeoutMs: number;
 }): LeaseSource {
-  const { bus, connector, boot, timeoutMs } = deps;
-  const params = { connector };
+  const { connector, boot } = deps;
+  const road = roadOf(deps.bus, deps.timeoutMs);
   return {
     lease: async ({ grant, credential, session, traceparent }) => {
       const sealSession = grant.facts.session;
@@ -31,11 +64,7 @@ export function brokerClient(deps: {
         session,
         ...(traceparent === undefined ? {} : { traceparent }),
       };
-      const { leaseId, sealed, expiresAt } = await request(bus, leaseCredential, {
-        params,
-        input,
-        timeoutMs,
-      });
+      const { leaseId, sealed, expiresAt } = await road.lease(input);
       const info = leaseBinding({
         leaseId,
         connector,
@@ -55,14 +84,10 @@ export function brokerClient(deps: {
       };
     },
     release: async (session) => {
-      await request(bus, releaseLeases, { params, input: { session }, timeoutMs });
+      await road.release({ session });
     },
     claim: async (sessions) => {
-      const { livenessSeconds } = await request(bus, claimSessions, {
-        params,
-        input: { boot, sessions: [...sessions] },
-        timeoutMs,
-      });
+      const { livenessSeconds } = await road.claim({ boot, sessions: [...sessions] });
       return livenessSeconds * 1000;
     },
   };

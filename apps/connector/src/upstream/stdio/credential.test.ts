@@ -179,6 +179,8 @@ describe("what a server says of its credential", () => {
         messages: [{ kind: "request", ...message }],
         principal: "agent-1",
         lease: undefined,
+        credential: () => Promise.reject(new Error("it leases nothing by itself")),
+        work: undefined,
         trace: undefined,
       },
       reply,

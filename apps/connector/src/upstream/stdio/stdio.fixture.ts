@@ -98,7 +98,9 @@ export function ask(
     messages: reading?.messages ?? [],
     principal: options.principal ?? "agent-1",
     lease: options.lease,
-    trace: undefined,
+    credential: () => Promise.reject(new Error("it leases nothing by itself")),
+        work: undefined,
+        trace: undefined,
   };
   const call = upstream.send(request, reply);
   return { cancel: () => call.cancel(), resume: () => call.resume(), reply };
