@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { open } from "node:fs/promises";
 import { Duplex, Readable, Writable } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Ended } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
 import { descriptors } from "./args.ts";
@@ -27,6 +28,7 @@ export interface Launched {
 }
 
 const startMilliseconds = 10_000;
+const lastWordsMilliseconds = 200;
 const infoBytes = 4_096;
 const complaintCharacters = 2_048;
 
@@ -53,6 +55,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     stdio[each] = nothing.fd;
   }
   let monitor: ChildProcess;
+  let exited: Promise<{ code: number | undefined }>;
+  let said: Said;
   try {
     monitor = spawn(options.bwrap, [...args, "--", "/sallyport/agent"], {
       // The first process inside keeps what it was started with, to be read at /proc/1/environ.
@@ -63,15 +67,13 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
       stdio,
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     });
+    // Before anything is waited for: one that cannot load its library has ended by then, and tells it once.
+    exited = exitOf(monitor);
+    said = collect(monitor.stderr);
   } finally {
     await filter.close();
     await nothing.close();
   }
-  const exited = new Promise<{ code: number | undefined }>((resolve) => {
-    monitor.once("error", () => resolve({ code: undefined }));
-    monitor.once("exit", (code) => resolve({ code: code ?? undefined }));
-  });
-  const complaint = collect(monitor.stderr);
   try {
     const socket = stream(monitor, descriptors.agent, Duplex);
     stream(monitor, descriptors.args, Writable).end(options.args.map((each) => `${each}\0`).join(""));
@@ -82,14 +84,23 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     await options.beforeStart(initPid);
     stream(monitor, descriptors.block, Writable).end("\n");
     void exited.then(() => monitor.stderr?.destroy());
-    return { socket, initPid, monitor, ended: exited.then(({ code }) => ({ code, said: complaint() })) };
+    return { socket, initPid, monitor, ended: exited.then(({ code }) => ({ code, said: said.text() })) };
   } catch (cause) {
     monitor.kill("SIGKILL");
     await exited;
+    // What it wrote last may still be in the pipe; a first process that outlives it holds that open.
+    await Promise.race([said.all, pause(lastWordsMilliseconds, undefined, { ref: false })]);
     for (const each of monitor.stdio) each?.destroy();
-    const why = complaint() || (cause instanceof Error ? cause.message : "unknown");
+    const why = said.text() || (cause instanceof Error ? cause.message : "unknown");
     throw new IsolationError("start", why, { cause });
   }
+}
+
+function exitOf(monitor: ChildProcess): Promise<{ code: number | undefined }> {
+  return new Promise((resolve) => {
+    monitor.once("error", () => resolve({ code: undefined }));
+    monitor.once("exit", (code) => resolve({ code: code ?? undefined }));
+  });
 }
 
 type StreamKind<T> = abstract new (...args: never) => T;
@@ -116,14 +127,21 @@ async function childPid(info: Readable): Promise<number | undefined> {
   return found === undefined ? undefined : Number(found);
 }
 
+interface Said {
+  text(): string;
+  /** Resolves when nobody is left to say more. */
+  readonly all: Promise<void>;
+}
+
 /** What more is written there fills one pipe, then waits: it costs the runner nothing. */
-function collect(from: Readable | null): () => string {
+function collect(from: Readable | null): Said {
   let text = "";
+  const all = new Promise<void>((resolve) => void from?.once("close", resolve));
   from?.on("data", (chunk: Buffer) => {
     text = (text + chunk.toString("utf8")).slice(0, complaintCharacters);
     if (text.length === complaintCharacters) from.pause();
   });
-  return () => text.trim();
+  return { text: () => text.trim(), all };
 }
 
 async function within<T>(work: Promise<T>): Promise<T> {

@@ -1,0 +1,40 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { leakCheck } from "@sallyport/testkit";
+import { afterAll, expect, it } from "vitest";
+import { launch } from "./launch.ts";
+import { passableFolder } from "./world.fixture.ts";
+
+afterAll(leakCheck);
+
+/** As bubblewrap is when its library is not where it was: over before anybody could have asked it anything. */
+it("tells at once why a program ended that never began, however early it ended", async () => {
+  const folder = await passableFolder();
+  try {
+    const bwrap = join(folder, "bwrap");
+    await writeFile(bwrap, "#!/bin/sh\necho no library >&2\nexit 127\n", { mode: 0o755 });
+    const options = { bwrap, args: [], seccomp: "/dev/null", inherited: [], uid: undefined };
+    const began = performance.now();
+    for (let round = 0; round < 20; round++)
+      await expect(launch({ ...options, beforeStart: async () => {} })).rejects.toMatchObject({
+        code: "start",
+        reason: "no library",
+      });
+    expect(performance.now() - began).toBeLessThan(8_000);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+it("tells that a program could not be run at all", async () => {
+  await expect(
+    launch({
+      bwrap: "/nowhere/bwrap",
+      args: [],
+      seccomp: "/dev/null",
+      inherited: [],
+      uid: undefined,
+      beforeStart: async () => {},
+    }),
+  ).rejects.toMatchObject({ code: "start" });
+});
