@@ -8,9 +8,11 @@
  * A placeholder is what a sandbox holds in the place of a credential (`placeholders.ts`). Where it stands as it is bound,
  * the credential takes its place for that one request (`find-placed.ts`, `place-all.ts`); anywhere else it refuses the
  * request. TLS ends at the proxy for bound hosts alone, with a certificate that counts in this sandbox alone
- * (`certificate-authority.ts`), and what was placed comes back in no answer (`scrub-answer.ts`).
+ * (`certificate-authority.ts`), and what was placed comes back in no answer (`scrub-answer.ts`). What a token endpoint
+ * hands out stays here too: the sandbox gets placeholders of it (`token-answer.ts`, `issued-tokens.ts`).
  */
 export { environmentFor } from "./src/environment.ts";
 export { type EgressOptions, type EgressProxy, openEgress } from "./src/open-egress.ts";
-export { type Binding, type Placeholder, placeholderValue } from "./src/placeholders.ts";
+export { type Binding, type Location, type Placeholder, placeholderValue } from "./src/placeholders.ts";
 export type { EgressDeps, EgressLimits, EgressRecord, Identity } from "./src/session.ts";
+export type { IssuedField, TokenEndpoint } from "./src/token-endpoint.ts";

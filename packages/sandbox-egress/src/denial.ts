@@ -1,6 +1,7 @@
 /**
  * Why a request did not go out. `policy`, `address`, `placeholder`: not allowed. `ambiguous`: it has more than one reading.
- * `tls`: a tunnel holds something else than it was opened for. The rest are failures, ours or the server's.
+ * `tls`: a tunnel holds something else than it was opened for. `expired`: a token of the sandbox's has ended, and it may
+ * get another. `token`: what a token endpoint answered cannot be passed on. The rest are failures, ours or the server's.
  */
 export type DenialCode =
   | "policy"
@@ -8,6 +9,8 @@ export type DenialCode =
   | "placeholder"
   | "ambiguous"
   | "tls"
+  | "expired"
+  | "token"
   | "credential"
   | "unavailable"
   | "timeout"
@@ -36,6 +39,9 @@ const statuses: Readonly<Record<DenialCode, number>> = {
   placeholder: 403,
   ambiguous: 403,
   tls: 403,
+  // What OAuth clients take as the sign to refresh.
+  expired: 401,
+  token: 502,
   credential: 502,
   unavailable: 502,
   timeout: 504,

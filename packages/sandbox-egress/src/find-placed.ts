@@ -1,11 +1,19 @@
-import type { PlacedRequest, RequestPlacement } from "@sallyport/egress";
+import type { PlacedRequest } from "@sallyport/egress";
 import { pairs } from "./headers.ts";
-import type { Binding, Placeholder, Placeholders } from "./placeholders.ts";
+import {
+  covers,
+  type IssuedToken,
+  type Location,
+  type Placeholder,
+  type Placeholders,
+} from "./placeholders.ts";
 import type { Target } from "./request-target.ts";
 
 export interface Placed {
   readonly credential: string;
-  readonly location: RequestPlacement;
+  readonly location: Location;
+  /** Where it was handed out by a token endpoint: who holds its value. */
+  readonly issued?: IssuedToken | undefined;
   /** What the client sent as user of Basic. */
   readonly username?: string | undefined;
 }
@@ -18,6 +26,13 @@ interface Sent {
   readonly method: string;
   readonly target: Target;
   readonly rawHeaders: readonly string[];
+  /** The body, where it is a form that may hold one. */
+  readonly form?: string | undefined;
+}
+
+/** A request, as far as a credential can stand in it. */
+export interface Fillable extends PlacedRequest {
+  readonly form?: string | undefined;
 }
 
 /**
@@ -26,7 +41,11 @@ interface Sent {
  */
 export function findPlaced(placeholders: Placeholders, sent: Sent): Search {
   const placed: Placed[] = [];
-  let rest: PlacedRequest = { path: sent.target.path + sent.target.query, headers: [...sent.rawHeaders] };
+  let rest: Fillable = {
+    path: sent.target.path + sent.target.query,
+    headers: [...sent.rawHeaders],
+    form: sent.form,
+  };
   for (const placeholder of placeholders.all)
     for (const binding of placeholder.bindings) {
       if (!covers(binding, sent)) continue;
@@ -37,31 +56,26 @@ export function findPlaced(placeholders: Placeholders, sent: Sent): Search {
         credential: placeholder.credential,
         location: binding.location,
         username: found.username,
+        ...("material" in placeholder ? { issued: placeholder } : {}),
       });
     }
-  const leftover = [sent.method, rest.path, ...rest.headers, ...placed.map(({ username }) => username ?? "")];
+  const leftover = [
+    sent.method,
+    rest.path,
+    rest.form ?? "",
+    ...rest.headers,
+    ...placed.map(({ username }) => username ?? ""),
+  ];
   if (leftover.every((text) => placeholders.finder.text(text) === text)) return { ok: true, placed };
   return { ok: false, reason: misplaced(placeholders, leftover) };
 }
 
-function covers({ scheme, host, port, methods, pathPrefix }: Binding, { method, target }: Sent): boolean {
-  const { authority, path } = target;
-  const below = pathPrefix.endsWith("/") ? pathPrefix : `${pathPrefix}/`;
-  return (
-    scheme === target.scheme &&
-    host === authority.host &&
-    port === authority.port &&
-    (methods?.includes(method) ?? true) &&
-    (path === pathPrefix || path.startsWith(below))
-  );
-}
-
 interface Taken {
-  readonly rest: PlacedRequest;
+  readonly rest: Fillable;
   readonly username?: string | undefined;
 }
 
-function takeOut(from: PlacedRequest, location: RequestPlacement, { value }: Placeholder): Taken | undefined {
+function takeOut(from: Fillable, location: Location, { value }: Placeholder): Taken | undefined {
   switch (location.in) {
     case "header": {
       const expected = `${location.prefix ?? ""}${value}`;
@@ -79,21 +93,27 @@ function takeOut(from: PlacedRequest, location: RequestPlacement, { value }: Pla
     }
     case "query": {
       const [path = "", query] = splitOnce(from.path, "?");
-      const all = query?.split("&") ?? [];
-      const kept = all.filter((pair) => pair !== `${encodeURIComponent(location.name)}=${value}`);
-      if (kept.length === all.length) return undefined;
-      const text = kept.length === 0 ? path : `${path}?${kept.join("&")}`;
-      return { rest: { path: text, headers: from.headers } };
+      const kept = withoutPair(query, location.name, value);
+      if (kept === undefined) return undefined;
+      return { rest: { ...from, path: kept === "" ? path : `${path}?${kept}` } };
+    }
+    case "form": {
+      const form = withoutPair(from.form, location.name, value);
+      return form === undefined ? undefined : { rest: { ...from, form } };
     }
   }
 }
 
-function withoutHeader(
-  { path, headers }: PlacedRequest,
-  isIt: (name: string, value: string) => boolean,
-): Taken | undefined {
-  const kept = [...pairs(headers)].filter(([name, value]) => !isIt(name, value)).flat();
-  return kept.length === headers.length ? undefined : { rest: { path, headers: kept } };
+function withoutHeader(from: Fillable, isIt: (name: string, value: string) => boolean): Taken | undefined {
+  const headers = [...pairs(from.headers)].filter(([name, value]) => !isIt(name, value)).flat();
+  return headers.length === from.headers.length ? undefined : { rest: { ...from, headers } };
+}
+
+/** What is left of `a=1&b=2`; undefined where the pair is not in it. */
+function withoutPair(text: string | undefined, name: string, value: string): string | undefined {
+  const all = text?.split("&") ?? [];
+  const kept = all.filter((pair) => pair !== `${encodeURIComponent(name)}=${value}`);
+  return kept.length === all.length ? undefined : kept.join("&");
 }
 
 /** RFC 7617. */
@@ -120,6 +140,7 @@ function misplaced({ all, finder }: Placeholders, texts: readonly string[]): str
 
 /** Says where it may go, so that an agent can mend its request. */
 function misplacedReason({ credential, bindings }: Placeholder): string {
+  if (bindings.length === 0) return `the placeholder of ${credential} may go nowhere`;
   const places = bindings.map(({ scheme, host, port, pathPrefix, methods, location }) => {
     const where = location.in === "basic" ? "the password of Basic" : `${location.in} ${location.name}`;
     return `${methods?.join("/") ?? "any method"} ${scheme}://${host}:${port}${pathPrefix} in ${where}`;

@@ -7,14 +7,17 @@ import {
 } from "node:http";
 import { type Authority, authorityText } from "./authority.ts";
 import { type Denial, DenialError } from "./denial.ts";
-import { findPlaced, type Placed } from "./find-placed.ts";
+import { type Fillable, findPlaced, type Placed } from "./find-placed.ts";
+import { isForm, readForm } from "./form.ts";
 import { endToEnd } from "./headers.ts";
+import { passTokenAnswer } from "./pass-token-answer.ts";
 import { placeAll } from "./place-all.ts";
 import { refuse } from "./refuse.ts";
 import { headerValue, headProblem } from "./request-checks.ts";
 import { parseAbsoluteTarget, parseOriginTarget, type Target } from "./request-target.ts";
 import { passAnswer, searchingBody } from "./scrub-answer.ts";
 import type { Ask, Session } from "./session.ts";
+import { endpointAt, type TokenEndpoint } from "./token-endpoint.ts";
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -38,11 +41,12 @@ export async function forward(exchange: Exchange, deps: ForwardDeps): Promise<vo
   try {
     const target = await targetOf(exchange, deps.session);
     const ask = askOf(request, target);
-    const placed = await placedIn(request, target, deps.session);
+    const form = await formOf(request, target, deps.session);
+    const placed = await placedIn(request, { target, form }, deps.session);
     const credentials = placed.map(({ credential }) => credential);
     const end = (denial: Denial) => aborted.abort(new DenialError(denial));
     leave = await deps.session.admit(ask, end, credentials);
-    await relay(exchange, target, { ...deps, placed, signal: aborted.signal });
+    await relay(exchange, target, { ...deps, placed, form, signal: aborted.signal });
   } catch (error) {
     refuse(request, response, aborted.signal.reason instanceof DenialError ? aborted.signal.reason : error);
   } finally {
@@ -63,9 +67,28 @@ async function targetOf({ request, tunnel }: Exchange, session: Session): Promis
   throw await session.denied(ask, { code: "ambiguous", reason: reason ?? "the request has no clear target" });
 }
 
-async function placedIn(request: IncomingMessage, target: Target, session: Session) {
+/** Read whole before the request goes out, where a placeholder may stand in it: its length changes. */
+async function formOf(
+  request: IncomingMessage,
+  target: Target,
+  session: Session,
+): Promise<string | undefined> {
+  const ask = askOf(request, target);
+  if (!session.placeholders.readsForm(ask.method, target) || !isForm(request.rawHeaders)) return undefined;
+  if (!session.wouldAllow(ask)) return undefined; // is refused without being read
+  const form = await readForm(request);
+  if (form !== undefined) return form;
+  const reason = "a form that may hold a placeholder is at most 64 KiB of ASCII";
+  throw await session.denied(ask, { code: "placeholder", reason });
+}
+
+async function placedIn(
+  request: IncomingMessage,
+  { target, form }: { target: Target; form: string | undefined },
+  session: Session,
+) {
   const { method, rawHeaders } = headOf(request);
-  const search = findPlaced(session.placeholders, { method, target, rawHeaders });
+  const search = findPlaced(session.placeholders, { method, target, rawHeaders, form });
   if (search.ok) return search.placed;
   throw await session.denied(askOf(request, target), { code: "placeholder", reason: search.reason });
 }
@@ -86,15 +109,17 @@ export function unreadable({ method = "" }: IncomingMessage, tunnel?: Authority)
 
 interface RelayDeps extends ForwardDeps {
   readonly placed: readonly Placed[];
+  readonly form: string | undefined;
   readonly signal: AbortSignal;
 }
 
 async function relay(exchange: Exchange, target: Target, deps: RelayDeps): Promise<void> {
   const { request, response } = exchange;
-  const { session, placed } = deps;
+  const { session } = deps;
   const { host, port } = target.authority;
-  const bare = { path: target.path + target.query, headers: headersFor(request, target, deps) };
-  const { path, headers } = await placeAll(placed, bare, session);
+  const ask = askOf(request, target);
+  const endpoint = endpointAt(session.placeholders.endpoints, target);
+  const { path, headers, form } = await filled(request, target, { ...deps, endpoint });
   const outgoing = send({
     agent: deps.agentFor(target.scheme),
     ...{ host, port, method: request.method, path, headers },
@@ -102,22 +127,37 @@ async function relay(exchange: Exchange, target: Target, deps: RelayDeps): Promi
   });
   outgoing.setTimeout(session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
   const answered = answerOf(outgoing, target);
-  passBody(exchange, outgoing, { session, ask: askOf(request, target) });
+  if (form === undefined) passBody(exchange, outgoing, { session, ask });
+  else outgoing.end(form);
   const answer = await answered.catch((error: unknown) => recordRefusal(error, request, target, deps));
-  await passAnswer(answer, response, session.secrets.scrubber);
+  if (endpoint === undefined) await passAnswer(answer, response, session.secrets.scrubber);
+  else await passTokenAnswer(answer, response, { session, ask, endpoint });
 }
 
-function headersFor(request: IncomingMessage, target: Target, { session, placed }: RelayDeps): string[] {
+type FillDeps = RelayDeps & { readonly endpoint: TokenEndpoint | undefined };
+
+/** The request as it goes out, with the credentials in it. */
+async function filled(request: IncomingMessage, target: Target, deps: FillDeps): Promise<Fillable> {
+  const { placed, form, session } = deps;
+  const bare = { path: target.path + target.query, headers: headersFor(request, target, deps), form };
+  const whole = await placeAll(placed, bare, session);
+  if (whole.form === undefined) return whole;
+  return { ...whole, headers: [...whole.headers, "content-length", String(Buffer.byteLength(whole.form))] };
+}
+
+function headersFor(request: IncomingMessage, target: Target, deps: FillDeps): string[] {
+  const { session, placed, form, endpoint } = deps;
   const { rawHeaders } = request;
-  const mayEcho = placed.length > 0 || !session.secrets.scrubber.empty;
+  const mayEcho = placed.length > 0 || endpoint !== undefined || !session.secrets.scrubber.empty;
   const without = [
     ...["host", "expect"],
+    ...(form === undefined ? [] : ["content-length"]),
     // What comes back packed would have to be unpacked to be looked through.
     ...(mayEcho ? ["accept-encoding"] : []),
     // A secret asked for in two halves is in neither.
-    ...(placed.length > 0 ? ["range", "if-range"] : []),
+    ...(placed.length > 0 || endpoint !== undefined ? ["range", "if-range"] : []),
   ];
-  const chunked = headerValue(rawHeaders, "transfer-encoding") !== undefined;
+  const chunked = form === undefined && headerValue(rawHeaders, "transfer-encoding") !== undefined;
   return [
     // One spelling of the host on the wire, the one that was judged.
     ...["host", hostHeader(target)],

@@ -12,6 +12,7 @@ import { forward } from "./forward.ts";
 import type { Placeholder } from "./placeholders.ts";
 import { refuse, refuseTunnel } from "./refuse.ts";
 import { type EgressDeps, type Identity, Session } from "./session.ts";
+import type { TokenEndpoint } from "./token-endpoint.ts";
 import { openTunnel } from "./tunnel.ts";
 
 export interface EgressOptions {
@@ -22,6 +23,8 @@ export interface EgressOptions {
   readonly policy: HttpPolicies;
   /** What its environment or files hold in the place of credentials. */
   readonly placeholders?: readonly Placeholder[] | undefined;
+  /** URLs whose answers hand out credentials. The sandbox gets placeholders of them. */
+  readonly tokenEndpoints?: readonly TokenEndpoint[] | undefined;
 }
 
 export interface EgressProxy {
@@ -113,6 +116,7 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
       agents.http.destroy();
       agents.https.destroy();
       await closed;
+      session.tokens.close();
     },
   };
 }

@@ -68,7 +68,7 @@ function pathProblem(path: string): string | undefined {
 }
 
 /** A server behind a server may decode again. */
-function deepestReading(path: string): string {
+export function deepestReading(path: string): string {
   let read = path;
   for (let layer = 0; layer < 4; layer++)
     read = read.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>

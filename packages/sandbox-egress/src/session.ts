@@ -1,8 +1,10 @@
 import type { CredentialMaterial, Resolver } from "@sallyport/egress";
 import type { HttpAsk, HttpPolicies } from "@sallyport/policy";
 import { type Denial, DenialError } from "./denial.ts";
+import { IssuedTokens } from "./issued-tokens.ts";
 import { type Placeholder, Placeholders } from "./placeholders.ts";
 import { Secrets } from "./secrets.ts";
+import type { TokenEndpoint } from "./token-endpoint.ts";
 
 /** One line of the audit: public, of a request's path without its query. */
 export interface EgressRecord {
@@ -18,7 +20,7 @@ export interface EgressRecord {
   readonly host: string;
   readonly port: number;
   readonly path: string;
-  /** The names of what was placed into it. */
+  /** The names of what was placed into it; of code `issued`, of what its answer was relieved of. */
   readonly credentials?: readonly string[] | undefined;
 }
 
@@ -46,6 +48,8 @@ export interface EgressDeps {
   /** Certificate authorities to trust besides the system's, PEM. */
   readonly upstreamCa?: string | undefined;
   readonly limits: EgressLimits;
+  /** Milliseconds since 1970: when what a token endpoint handed out ends. The system's clock unless told. */
+  readonly now?: (() => number) | undefined;
 }
 
 /** Who sits in the sandbox. The socket says so, never a request. */
@@ -66,6 +70,7 @@ export interface SessionOptions {
   readonly identity: Identity;
   readonly policy: HttpPolicies;
   readonly placeholders?: readonly Placeholder[] | undefined;
+  readonly tokenEndpoints?: readonly TokenEndpoint[] | undefined;
 }
 
 /** One sandbox's policy and placeholders, and what it has open under it. */
@@ -74,6 +79,7 @@ export class Session {
   readonly deps: EgressDeps;
   readonly placeholders: Placeholders;
   readonly secrets = new Secrets();
+  readonly tokens: IssuedTokens;
   readonly #identity: Identity;
   readonly #running = new Set<Running>();
   #policy: HttpPolicies;
@@ -83,7 +89,8 @@ export class Session {
     this.#identity = options.identity;
     this.#policy = options.policy;
     this.deps = deps;
-    this.placeholders = new Placeholders(options.placeholders ?? []);
+    this.placeholders = new Placeholders(options.placeholders ?? [], options.tokenEndpoints ?? []);
+    this.tokens = new IssuedTokens(this.placeholders, this.secrets, deps.now ?? Date.now);
   }
 
   /** Without a record. */
@@ -123,6 +130,16 @@ export class Session {
   async denied(ask: Ask, denial: Denial): Promise<DenialError> {
     await this.#write(ask, { outcome: "denied", ...denial }).catch(() => {});
     return new DenialError(denial);
+  }
+
+  /** An answer's credentials are in our hands. What cannot be recorded is not given out. */
+  async issued(ask: Ask, credentials: readonly string[]): Promise<void> {
+    try {
+      await this.#write(ask, { outcome: "allowed", code: "issued", credentials });
+    } catch (cause) {
+      const reason = "the answer could not be recorded, so it is not passed on; try again later";
+      throw new DenialError({ code: "record", reason }, { cause });
+    }
   }
 
   /** What is open and would be denied now ends now. */

@@ -58,6 +58,10 @@ export async function openTunnel(
       return terminate(socket, authority);
     }
     const ask = tunnelAsk(authority, session);
+    if (session.placeholders.inClear(authority)) {
+      const reason = "a credential is bound there without TLS: send http:// requests in absolute form";
+      throw await session.denied(ask, { code: "placeholder", reason });
+    }
     leave = await session.admit(ask, end);
     upstream = await dial(authority, session.deps).catch(async (error: unknown) => {
       if (asDenial(error).code === "address") throw await session.denied(ask, asDenial(error));
