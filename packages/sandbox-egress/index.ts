@@ -5,6 +5,8 @@
  * (`session.ts`), and sent to an address that was judged (`dial.ts`). A tunnel carries TLS to the very host that it was
  * asked for (`client-hello.ts`, `tunnel.ts`), or what a rule names as something else.
  *
+ * A WebSocket begins as a request and is looked through message by message (`websocket.ts`, `websocket-frames.ts`).
+ *
  * A placeholder is what a sandbox holds in the place of a credential (`placeholders.ts`). Where it stands as it is bound,
  * the credential takes its place for that one request (`find-placed.ts`, `place-all.ts`); anywhere else it refuses the
  * request. TLS ends at the proxy for bound hosts alone, with a certificate that counts in this sandbox alone

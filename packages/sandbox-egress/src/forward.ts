@@ -57,9 +57,16 @@ export async function forward(exchange: Exchange, deps: ForwardDeps): Promise<vo
 
 const tooLong = new DenialError({ code: "timeout", reason: "the request took longer than a request may" });
 
-async function targetOf({ request, tunnel }: Exchange, session: Session): Promise<Target> {
+/** @throws DenialError `ambiguous` */
+export async function targetOf(
+  {
+    request,
+    tunnel,
+    url = request.url ?? "",
+  }: Omit<Exchange, "response"> & { readonly url?: string | undefined },
+  session: Session,
+): Promise<Target> {
   const host = headerValue(request.rawHeaders, "host") ?? "";
-  const url = request.url ?? "";
   const parsed = tunnel === undefined ? parseAbsoluteTarget(url, host) : parseOriginTarget(url, host, tunnel);
   const reason = headProblem({ ...headOf(request) }) ?? (parsed.ok ? undefined : parsed.reason);
   if (reason === undefined && parsed.ok) return parsed.value;
@@ -82,7 +89,7 @@ async function formOf(
   throw await session.denied(ask, { code: "placeholder", reason });
 }
 
-async function placedIn(
+export async function placedIn(
   request: IncomingMessage,
   { target, form }: { target: Target; form: string | undefined },
   session: Session,
@@ -97,7 +104,7 @@ export function headOf({ method = "", httpVersion, rawHeaders }: IncomingMessage
   return { method, httpVersion, rawHeaders };
 }
 
-function askOf({ method = "" }: IncomingMessage, { scheme, authority, path }: Target): Ask {
+export function askOf({ method = "" }: IncomingMessage, { scheme, authority, path }: Target): Ask {
   const { host, port } = authority;
   return { method, scheme, host, port, path, tls: scheme === "https" };
 }
@@ -107,7 +114,7 @@ export function unreadable({ method = "" }: IncomingMessage, tunnel?: Authority)
   return { method, scheme: "http", host: tunnel?.host ?? "", port: tunnel?.port ?? 0, path: "", tls: false };
 }
 
-interface RelayDeps extends ForwardDeps {
+export interface RelayDeps extends ForwardDeps {
   readonly placed: readonly Placed[];
   readonly form: string | undefined;
   readonly signal: AbortSignal;
@@ -145,7 +152,11 @@ async function filled(request: IncomingMessage, target: Target, deps: FillDeps):
   return { ...whole, headers: [...whole.headers, "content-length", String(Buffer.byteLength(whole.form))] };
 }
 
-function headersFor(request: IncomingMessage, target: Target, deps: FillDeps): string[] {
+export function headersFor(
+  request: IncomingMessage,
+  target: Target,
+  deps: Pick<FillDeps, "session" | "placed" | "form" | "endpoint">,
+): string[] {
   const { session, placed, form, endpoint } = deps;
   const { rawHeaders } = request;
   const mayEcho = placed.length > 0 || endpoint !== undefined || !session.secrets.scrubber.empty;
@@ -188,18 +199,18 @@ function passBody(
 }
 
 /** An address is refused after the request was allowed by its name: that is written down too. */
-async function recordRefusal(
+export async function recordRefusal(
   error: unknown,
   request: IncomingMessage,
   target: Target,
-  { session }: RelayDeps,
+  { session }: Pick<RelayDeps, "session">,
 ): Promise<never> {
   if (error instanceof DenialError && error.denial.code === "address")
     throw await session.denied(askOf(request, target), error.denial);
   throw error;
 }
 
-function answerOf(outgoing: ClientRequest, target: Target): Promise<IncomingMessage> {
+export function answerOf(outgoing: ClientRequest, target: Target): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     outgoing.on("response", resolve);
     outgoing.on("error", (error) => reject(asFailure(error, target)));
@@ -214,7 +225,7 @@ function asFailure(error: Error, { authority }: Target): Error {
   return new DenialError(denial, { cause: error });
 }
 
-function silent({ authority }: Target): DenialError {
+export function silent({ authority }: Target): DenialError {
   return new DenialError({ code: "timeout", reason: `${authorityText(authority)} did not answer in time` });
 }
 

@@ -14,6 +14,8 @@ import { refuse, refuseTunnel } from "./refuse.ts";
 import { type EgressDeps, type Identity, Session } from "./session.ts";
 import type { TokenEndpoint } from "./token-endpoint.ts";
 import { openTunnel } from "./tunnel.ts";
+import { openWebSocket } from "./websocket.ts";
+import { asksForWebSocket } from "./websocket-handshake.ts";
 
 export interface EgressOptions {
   readonly sandbox: string;
@@ -60,6 +62,7 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
     keepAliveTimeout: limits.idleMs,
     connectionsCheckingInterval: 1000,
     insecureHTTPParser: false,
+    shouldUpgradeCallback: asksForWebSocket,
     requireHostHeader: false, // so that what is missing is refused, and recorded, by us
   });
   server.maxConnections = limits.connections;
@@ -78,6 +81,12 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
   });
   server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     void openTunnel({ request, socket, head, within: tunnels.get(socket) }, { session, terminate });
+  });
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    void openWebSocket(
+      { request, socket, head, tunnel: tunnels.get(socket) },
+      { session, agentFor: (scheme) => agents[scheme] },
+    );
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     if (error.code === "ECONNRESET") return void socket.destroy(); // gone: nothing was asked for

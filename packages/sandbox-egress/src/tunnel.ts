@@ -9,6 +9,7 @@ import { headOf, unreadable } from "./forward.ts";
 import { asDenial, refuseTunnel } from "./refuse.ts";
 import { headerValue, headProblem } from "./request-checks.ts";
 import type { Ask, Session } from "./session.ts";
+import { splice } from "./splice.ts";
 
 /** RFC 8446, section 6: fatal, access_denied. The one thing that can be said once the tunnel stands. */
 const ACCESS_DENIED = Uint8Array.of(21, 3, 3, 0, 2, 2, 49);
@@ -194,26 +195,4 @@ async function firstBytes(socket: Duplex, timeoutMs: number): Promise<Opening> {
     look();
   });
   return opening;
-}
-
-/** Both ways until both have said all, nobody says anything any more, or the time is up. */
-function splice(
-  socket: Duplex,
-  upstream: Socket,
-  { idleMs, totalMs }: { idleMs: number; totalMs: number },
-): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(total);
-      socket.destroy();
-      upstream.destroy();
-      resolve();
-    };
-    const total = setTimeout(end, totalMs);
-    upstream.setTimeout(idleMs, end); // counts both directions: what one side says is written to the other
-    socket.once("close", end);
-    upstream.once("close", end);
-    upstream.pipe(socket);
-    socket.pipe(upstream);
-  });
 }
