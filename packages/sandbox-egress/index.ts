@@ -14,7 +14,9 @@
  * hands out stays here too: the sandbox gets placeholders of it (`token-answer.ts`, `issued-tokens.ts`).
  */
 export { environmentFor } from "./src/environment.ts";
+export { javaTrustStore } from "./src/java-trust-store.ts";
 export { type EgressOptions, type EgressProxy, openEgress } from "./src/open-egress.ts";
 export { type Binding, type Location, type Placeholder, placeholderValue } from "./src/placeholders.ts";
 export type { EgressDeps, EgressLimits, EgressRecord, Identity } from "./src/session.ts";
 export type { IssuedField, TokenEndpoint } from "./src/token-endpoint.ts";
+export { withPlaceholders } from "./src/with-placeholders.ts";

@@ -1,11 +1,16 @@
 /**
- * The variables by which curl, git, Node, Python and Java find the proxy and trust its certificates. Java reads no PEM
- * file as its store of trust: there it is only the proxy, and hosts with a placeholder are out of its reach.
+ * The variables by which curl, git, Node, Python and Java find the proxy and trust its certificates.
  *
  * @param proxyUrl as seen inside, `http://127.0.0.1:3128`
  * @param caFile path inside, PEM: the system's authorities and the sandbox's own, since most of these replace, not add
+ * @param javaTrustStore path inside, of the same as `javaTrustStore` makes it. Without it Java finds the proxy, and the
+ *   hosts with a placeholder are out of its reach.
  */
-export function environmentFor(proxyUrl: string, caFile: string): Record<string, string> {
+export function environmentFor(
+  proxyUrl: string,
+  caFile: string,
+  javaTrustStore?: string,
+): Record<string, string> {
   const { hostname, port } = new URL(proxyUrl);
   const proxy = Object.fromEntries(
     ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [
@@ -17,6 +22,10 @@ export function environmentFor(proxyUrl: string, caFile: string): Record<string,
     `-D${scheme}.proxyHost=${hostname}`,
     `-D${scheme}.proxyPort=${port}`,
   ]);
+  const trust =
+    javaTrustStore === undefined
+      ? []
+      : [`-Djavax.net.ssl.trustStore=${javaTrustStore}`, "-Djavax.net.ssl.trustStoreType=PKCS12"];
   return {
     ...proxy,
     // Nothing goes around it: there is no other way out.
@@ -29,6 +38,6 @@ export function environmentFor(proxyUrl: string, caFile: string): Record<string,
     PIP_CERT: caFile,
     CURL_CA_BUNDLE: caFile,
     GIT_SSL_CAINFO: caFile,
-    JAVA_TOOL_OPTIONS: [...java, "-Dhttp.nonProxyHosts="].join(" "),
+    JAVA_TOOL_OPTIONS: [...java, "-Dhttp.nonProxyHosts=", ...trust].join(" "),
   };
 }
