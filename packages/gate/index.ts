@@ -17,4 +17,5 @@ export { Reply } from "./src/reply.ts";
 export type { Server } from "./src/server.ts";
 export { sessionNames } from "./src/session-names.ts";
 export { drainLimit, gateSettings, readGateMaterial } from "./src/settings.ts";
+export { type GatedToolCall, type ToolCallAsk, type ToolGate, toolGate } from "./src/tool-gate.ts";
 export type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "./src/upstream.ts";

@@ -11,16 +11,9 @@ export async function recordStart(
   verdicts: readonly Verdict[],
 ): Promise<void> {
   const common = commonFields(deps, call);
-  const records: AuditFields[] = verdicts.map(({ action, target, argumentsDigest, decision }) => ({
+  const records: AuditFields[] = verdicts.map((verdict) => ({
     ...common,
-    kind: "decision",
-    action,
-    target,
-    argumentsDigest,
-    allow: decision.allow,
-    rule: decision.ruleId,
-    reason: decision.allow ? undefined : decision.reason,
-    policyDigest: deps.policies.digest,
+    ...decisionFields(verdict, deps.policies.digest),
   }));
   if (verdicts.every(({ decision }) => decision.allow)) {
     records.push({ ...common, ...upstreamFields(call), kind: "upstream", event: "start" });
@@ -52,6 +45,20 @@ export function recordEnd(
       reason: outcome.error?.message,
     })
     .catch((error: unknown) => deps.log.warn({ err: error }, "the end of a call is not on record"));
+}
+
+/** What a record says of a decision. */
+export function decisionFields({ action, target, argumentsDigest, decision }: Verdict, policyDigest: string) {
+  return {
+    kind: "decision" as const,
+    action,
+    target,
+    argumentsDigest,
+    allow: decision.allow,
+    rule: decision.ruleId,
+    reason: decision.allow ? undefined : decision.reason,
+    policyDigest,
+  };
 }
 
 function outcomeOf(outcome: ReplyOutcome): "ok" | "http_error" | "failed" | "cancelled" {
