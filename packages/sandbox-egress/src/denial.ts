@@ -50,6 +50,8 @@ const statuses: Readonly<Record<DenialCode, number>> = {
 
 export interface Rendered {
   readonly status: number;
+  /** The reason phrase: all that pip, npm and their like show of an answer. */
+  readonly phrase: string;
   readonly headers: readonly string[];
   readonly body: string;
 }
@@ -61,11 +63,12 @@ export function renderDenial({ code, reason, ruleId }: Denial, accept: string | 
   const body = json
     ? JSON.stringify({ error: { code, reason, ...(ruleId === undefined ? {} : { rule: ruleId }) } })
     : `sallyport egress: ${code}: ${reason}${rule}\n`;
+  const phrase = `${code}: ${reason}${rule}`.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
   const headers = [
     ["content-type", json ? "application/json" : "text/plain; charset=utf-8"],
     ["content-length", String(Buffer.byteLength(body))],
     ["x-sallyport-denied", code],
     ["connection", "close"],
   ].flat();
-  return { status: statuses[code], headers, body };
+  return { status: statuses[code], phrase, headers, body };
 }

@@ -264,7 +264,7 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({"https":"${door.u
     const place = `api.test:${upstream.port}`;
     await using door = await openDoor({ policy: permitPorts(upstream.port) }, { addresses: at(place) });
     const { out } = await curl(door, "-L", "-i", `http://${place}/`);
-    expect(out).toMatch(/302 Found[\s\S]*403 Forbidden/);
+    expect(out).toMatch(/302 Found[\s\S]*403 /);
   });
 
   it("waits for no answer after one that changes the protocol, which nobody asked for", async () => {

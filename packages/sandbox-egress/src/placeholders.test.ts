@@ -213,7 +213,7 @@ describe("a placeholder", () => {
     for (const [what, args] of Object.entries(attempts)) {
       const before = door.records.length;
       const { out } = await curl(door, "-i", ...args);
-      expect(out, what).toMatch(/403 Forbidden[\s\S]*placeholder/);
+      expect(out, what).toMatch(/403 [\s\S]*placeholder/);
       expect(out, what).not.toContain(secret);
       const denied = door.records.slice(before).filter(({ outcome }) => outcome === "denied");
       expect(denied, what).toMatchObject([{ code: "placeholder" }]);
@@ -234,7 +234,7 @@ describe("a placeholder", () => {
       ["-H", `Authorization: Bearer ${elsewhere.value}`],
       ["-u", `${password.value}:${password.value}`],
     ])
-      expect((await curl(door, "-i", ...args, url)).out).toMatch(/403 Forbidden[\s\S]*placeholder/);
+      expect((await curl(door, "-i", ...args, url)).out).toMatch(/403 [\s\S]*placeholder/);
     expect(upstream.seen).toEqual([]);
   });
 
@@ -245,7 +245,7 @@ describe("a placeholder", () => {
     const place = `api.test:${upstream.port}`;
     const head = `POST http://${place}/v1 HTTP/1.1\r\nHost: ${place}\r\nTransfer-Encoding: chunked\r\n\r\n`;
     const got = await speak(door, `${head}26\r\n${held.value}--\r\n`, /bound to no/);
-    expect(got).toMatch(/403 Forbidden[\s\S]*bound to no request's body/);
+    expect(got).toMatch(/403 [\s\S]*bound to no request's body/);
   });
 
   it("tells where it may go when it is refused", async () => {

@@ -9,17 +9,17 @@ export function refuse(request: IncomingMessage, response: ServerResponse, error
     response.destroy();
     return;
   }
-  const { status, headers, body } = renderDenial(asDenial(error), request.headers.accept);
-  response.writeHead(status, [...headers]);
+  const { status, phrase, headers, body } = renderDenial(asDenial(error), request.headers.accept);
+  response.writeHead(status, phrase, [...headers]);
   response.end(request.method === "HEAD" ? undefined : body);
 }
 
 /** The same on a bare socket, in place of the answer to CONNECT. */
 export function refuseTunnel(socket: Duplex, error: unknown): void {
-  const { status, headers, body } = renderDenial(asDenial(error), undefined);
+  const { status, phrase, headers, body } = renderDenial(asDenial(error), undefined);
   const lines: string[] = [];
   for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}\r\n`);
-  socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join("")}\r\n${body}`);
+  socket.end(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join("")}\r\n${body}`);
 }
 
 export function asDenial(error: unknown): Denial {

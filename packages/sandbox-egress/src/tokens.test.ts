@@ -230,7 +230,7 @@ describe("an issued placeholder", () => {
       "no binding": ["-H", `Authorization: Bearer ${id_token}`, api],
     };
     for (const [what, args] of Object.entries(attempts))
-      expect((await curl(here.door, "-i", ...args)).out, what).toMatch(/403 Forbidden[\s\S]*placeholder/);
+      expect((await curl(here.door, "-i", ...args)).out, what).toMatch(/403 [\s\S]*placeholder/);
     expect(upstream.seen.length).toBe(1);
   });
 
@@ -274,7 +274,7 @@ describe("a form with a placeholder", () => {
     const auth = `http://auth.test:${upstream.port}/oauth/token`;
     for (const body of [`x=${"y".repeat(66_000)}`, "x=é"]) {
       const { out } = await curl(here.door, "-i", "-d", body, auth);
-      expect(out).toMatch(/403 Forbidden[\s\S]*at most 64 KiB of ASCII/);
+      expect(out).toMatch(/403 [\s\S]*at most 64 KiB of ASCII/);
     }
     here.door.proxy.setPolicy(permitPorts(1));
     const place = `auth.test:${upstream.port}`;
