@@ -101,18 +101,24 @@ export async function serveEnvironment(deps: EnvironmentDeps): Promise<Environme
     }
   })();
 
+  const close = async () => {
+    draining.abort(new Error("the runner is closing"));
+    await polling;
+    const clock = setTimeout(() => cut.abort(new Error("the runner is closing")), settings.drain);
+    await Promise.all(running);
+    clearTimeout(clock);
+    await upstream.close();
+  };
+  let closing: Promise<void> | undefined;
+
   return {
     problem: () => (draining.signal.aborted ? `environment ${environment} is closing` : problem),
     get size() {
       return running.size;
     },
-    close: async () => {
-      draining.abort(new Error("the runner is closing"));
-      await polling;
-      const clock = setTimeout(() => cut.abort(new Error("the runner is closing")), settings.drain);
-      await Promise.all(running);
-      clearTimeout(clock);
-      await upstream.close();
+    close: () => {
+      closing ??= close();
+      return closing;
     },
   };
 }

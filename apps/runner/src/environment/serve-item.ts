@@ -4,9 +4,9 @@ import { ApiError } from "./api-error.ts";
 import { type PolledItem, type ToolUse, tokenOf } from "./api-shapes.ts";
 import { ItemLease } from "./item-lease.ts";
 import { failure, resultEvent, runCall } from "./run-call.ts";
-import { serveSession } from "./serve-session.ts";
+import { type RunAbout, serveSession } from "./serve-session.ts";
 import { goneText, SandboxOfSession, type SessionSandboxes } from "./session-sandbox.ts";
-import { startSessionTrace } from "./session-trace.ts";
+import { type SessionTrace, startSessionTrace } from "./session-trace.ts";
 import type { ItemApi, WorkApi } from "./work-api.ts";
 
 export interface ServeItemDeps {
@@ -60,6 +60,8 @@ async function underLease(deps: ServeItemDeps, item: PolledItem, api: ItemApi): 
   const lease = new ItemLease({ api, log: deps.log });
   if (!(await lease.begin())) return lease.end !== "lost";
   const keeping = lease.keep();
+  const { environment } = deps;
+  const trace = startSessionTrace({ environment, item: item.id, metadata: item.metadata });
   const sandbox = new SandboxOfSession(() =>
     deps.sandboxes.open({ agent: deps.agent, pool: deps.pool, item: item.id, session: item.data.id }),
   );
@@ -73,7 +75,7 @@ async function underLease(deps: ServeItemDeps, item: PolledItem, api: ItemApi): 
         },
       },
       owns: (call) => deps.tools.has(call.name),
-      run: callRunner(deps, { item, sandbox, signal: AbortSignal.any([lease.signal, deps.cut]) }),
+      run: callRunner(deps, { item, sandbox, trace }),
     }).catch((error: unknown) => {
       deps.log.warn({ item: item.id, err: error }, "a session could not be served");
       return error instanceof ApiError && !error.fatal ? "left" : "over";
@@ -87,18 +89,17 @@ async function underLease(deps: ServeItemDeps, item: PolledItem, api: ItemApi): 
     });
     lease.release();
     await keeping;
+    trace.end();
   }
 }
 
 function callRunner(
   deps: ServeItemDeps,
-  of: { item: PolledItem; sandbox: SandboxOfSession; signal: AbortSignal },
-): (call: ToolUse, about: { answeredBefore: boolean }) => Promise<object> {
-  const { item, sandbox, signal } = of;
-  const trace = startSessionTrace({ environment: deps.environment, item: item.id, metadata: item.metadata });
-  signal.addEventListener("abort", () => trace.end(), { once: true });
+  of: { item: PolledItem; sandbox: SandboxOfSession; trace: SessionTrace },
+): (call: ToolUse, about: RunAbout) => Promise<object> {
+  const { item, sandbox, trace } = of;
   let told = false;
-  return async (call, { answeredBefore }) => {
+  return async (call, { answeredBefore, signal }) => {
     // What those calls have made is not here. Run in a fresh sandbox in silence, this one would be a lie.
     if (answeredBefore && !told) {
       told = true;

@@ -9,6 +9,13 @@ import type { ItemApi } from "./work-api.ts";
 const reconnect = { firstMs: 500, mostMs: 10_000 };
 const resend = { firstMs: 1_000, mostMs: 30_000 };
 
+export interface RunAbout {
+  /** Under an earlier item, calls have been answered: in another sandbox. */
+  answeredBefore: boolean;
+  /** Aborts with the session, and with the lease. */
+  signal: AbortSignal;
+}
+
 export interface ServeSessionDeps {
   api: Pick<ItemApi, "session" | "stream" | "history" | "answer">;
   session: string;
@@ -18,8 +25,8 @@ export interface ServeSessionDeps {
   maxIdleMs: number;
   /** Whether this worker has the tool. */
   owns(call: ToolUse): boolean;
-  /** Runs the call and says what to post. `answeredBefore`: an earlier worker has answered calls. Never rejects. */
-  run(call: ToolUse, about: { answeredBefore: boolean }): Promise<object>;
+  /** Runs the call and says what to post. Never rejects. */
+  run(call: ToolUse, about: RunAbout): Promise<object>;
   log: { warn(fields: object, message: string): void };
 }
 
@@ -120,7 +127,8 @@ class SessionRun {
   }
 
   async #work(call: ToolUse): Promise<void> {
-    const result = await this.#deps.run(call, { answeredBefore: this.#answeredBefore === true });
+    const about = { answeredBefore: this.#answeredBefore === true, signal: this.signal };
+    const result = await this.#deps.run(call, about);
     try {
       await this.#send(call, result);
     } catch (error) {
