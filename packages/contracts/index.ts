@@ -18,6 +18,13 @@ export {
   releaseLeases,
 } from "./src/broker/lease-credential.ts";
 export { leaseLedger } from "./src/broker/lease-ledger.ts";
+export {
+  EnvironmentKeyId,
+  environmentKeyHash,
+  environmentKeyId,
+  environmentKeys,
+  newEnvironmentKey,
+} from "./src/control/environment-keys.ts";
 export { revocationKey, revocations } from "./src/control/revocations.ts";
 export {
   type BucketContract,

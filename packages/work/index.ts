@@ -7,8 +7,11 @@
  * it must renew, and a lost lease is never finished by its loser.
  */
 export { accepts } from "./src/decide/accepts.ts";
-export { type Timing, timing } from "./src/decide/decision.ts";
-export { holderOf } from "./src/decide/stop.ts";
+export { claim } from "./src/decide/claim.ts";
+export { type At, type Decision, type Holder, type Timing, timing } from "./src/decide/decision.ts";
+export { ack, finish, heartbeat } from "./src/decide/hold.ts";
+export { reclaim } from "./src/decide/reclaim.ts";
+export { holderOf, requestStop } from "./src/decide/stop.ts";
 export { type EnqueueDeps, enqueueWork, type Started, stopWork, type WorkOrder } from "./src/enqueue-work.ts";
 export { type ServeWorkDeps, serveWork } from "./src/serve-work.ts";
 export { openStore, type WorkStore } from "./src/store.ts";

@@ -5,6 +5,7 @@ import { exitCodes } from "./command-failure.ts";
 import { auditCommand } from "./commands/audit/audit.ts";
 import { connectorCommand } from "./commands/connector/connector.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { environmentKeyCommand } from "./commands/environment-key/environment-key.ts";
 import { revokeCommand } from "./commands/revoke/revoke.ts";
 import { serversCommand } from "./commands/servers.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -25,6 +26,7 @@ const commands = [
   traceCommand,
   tokenCommand,
   connectorCommand,
+  environmentKeyCommand,
   auditCommand,
   revokeCommand,
 ];

@@ -8,6 +8,7 @@ import {
   releaseLeases,
 } from "./broker/lease-credential.ts";
 import { leaseLedger } from "./broker/lease-ledger.ts";
+import { environmentKeys } from "./control/environment-keys.ts";
 import { revocations } from "./control/revocations.ts";
 import type { Contract } from "./shape/contract.ts";
 import { telemetryExport } from "./telemetry/export.ts";
@@ -34,6 +35,7 @@ export const contracts: readonly Contract[] = [
   telemetryExport,
   readTrace,
   revocations,
+  environmentKeys,
   workQueue,
   workItems,
   changeWork,
