@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { benchEgress } from "./egress/bench.ts";
 import { benchTunnel } from "./tunnel/bench.ts";
 
 const usage = `usage: pnpm bench tunnel [--rounds 5] [--seconds 2] [--sizes 64,16384,262144] [--concurrency 32,1] [--streams 1000]
@@ -7,6 +8,9 @@ Compares a direct call, a bare NATS relay and Sallyport with every guard on, in 
   --sample   share of calls whose spans are kept
   --profile  a folder for one CPU profile of each zone
   --no-sync  the audit log is acknowledged before it is on disk
+
+       pnpm bench egress [--rounds 5] [--seconds 2] [--profile folder]
+Compares a plain Node CONNECT proxy with a sandbox's door, passing TLS on and ending it to place a credential.
 `;
 
 const { values, positionals } = parseArgs({
@@ -23,7 +27,11 @@ const { values, positionals } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-if (values.help || positionals[0] !== "tunnel") {
+const egress = positionals[0] === "egress";
+if (egress && !values.help) {
+  const { rounds, seconds, profile } = values;
+  await benchEgress({ rounds: Number(rounds), seconds: Number(seconds), profile }, console.log);
+} else if (values.help || positionals[0] !== "tunnel") {
   console.log(usage);
   process.exitCode = values.help ? 0 : 2;
 } else {
