@@ -26,3 +26,4 @@ export {
 export { type Exit, type OutputPiece, RunningExec, type SignalScope } from "./src/running-exec.ts";
 export { type ExecRequest, SandboxClient, type SandboxLimits } from "./src/sandbox-client.ts";
 export { SandboxError, type SandboxErrorCode } from "./src/sandbox-error.ts";
+export { withoutEscapes } from "./src/shown-text.ts";

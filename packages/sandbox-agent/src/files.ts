@@ -66,13 +66,14 @@ const kinds: Readonly<Record<string, FileKind>> = {
  * `SandboxError`s of code `failed`, in our words.
  */
 export class SandboxFiles {
+  /** Where relative paths begin. */
+  readonly cwd: string;
   readonly #client: SandboxClient;
-  readonly #cwd: string;
   readonly #timeoutMs: number;
 
   constructor(client: SandboxClient, { cwd, timeoutMs = 30_000 }: FilesOptions) {
     this.#client = client;
-    this.#cwd = cwd;
+    this.cwd = cwd;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -245,7 +246,7 @@ export class SandboxFiles {
   }
 
   #request(argv: readonly string[]): ExecRequest {
-    return { argv, cwd: this.#cwd, builtin: true };
+    return { argv, cwd: this.cwd, builtin: true };
   }
 
   #stat(bytes: Buffer): { stat: FileStat; rest: Buffer } {

@@ -18,8 +18,8 @@ export interface CommandOptions {
   /** 120,000 unless told. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Told how many bytes there are so far; for progress. */
-  readonly onProgress?: (bytes: number) => void;
+  /** Told how many bytes there are so far, and the latest of them as they came; for progress. */
+  readonly onProgress?: (bytes: number, latest: Buffer) => void;
 }
 
 /**
@@ -64,8 +64,9 @@ export class PersistentShell {
     return await this.#inTurn(() => this.#run(command, options));
   }
 
-  /** Kill the shell and all of its session. The next command gets a new one. */
+  /** Kill the shell and all of its session, a command that runs too. The next command gets a new one. */
   async restart(): Promise<void> {
+    this.#shell?.exec.signal(9, "session");
     await this.#inTurn(() => this.#kill());
   }
 
@@ -95,7 +96,7 @@ export class PersistentShell {
       const exitCode = await untilMarker(shell.pieces, markers, async (data) => {
         if (end !== undefined) return;
         bytes += data.length;
-        onProgress?.(bytes);
+        onProgress?.(bytes, data);
         await output.push(data);
       });
       if (end !== undefined || exitCode === undefined) {

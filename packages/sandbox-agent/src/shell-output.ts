@@ -1,3 +1,5 @@
+import { shownText, wholeCharacters } from "./shown-text.ts";
+
 /** Where what is too much for an answer goes, whole. */
 export interface Spill {
   readonly path: string;
@@ -6,7 +8,10 @@ export interface Spill {
 }
 
 export interface ShownOutput {
-  /** Without terminal escapes and trailing newlines; "(no output)" where there is nothing. */
+  /**
+   * Without terminal escapes and trailing newlines; "(no output)" where there is nothing, and how many bytes there were
+   * instead of what is no text.
+   */
   readonly text: string;
   readonly bytes: number;
   /** The file inside the sandbox that holds all of it. */
@@ -47,20 +52,30 @@ export class ShellOutput {
 
   async shown(): Promise<ShownOutput> {
     await this.#toSpill((spill) => spill.finish());
-    const head = textOf(Buffer.concat(this.#head));
-    if (!this.#over) return { text: head.replace(/\n+$/, "") || "(no output)", bytes: this.#bytes };
+    const bytes = this.#bytes;
+    const head = shownText(Buffer.concat(this.#head));
+    if (!this.#over) {
+      const text = isBinary(head)
+        ? `[binary output of ${bytes} bytes, not shown]`
+        : head.text.replace(/\n+$/, "") || "(no output)";
+      return { text, bytes };
+    }
+    const all = Buffer.concat(this.#tail);
     const half = Math.floor(this.#maxBytes / 2);
-    const tail = textOf(Buffer.concat(this.#tail).subarray(-half)).replace(/\n+$/, "");
+    const tail = shownText(all.subarray(wholeCharacters(all, Math.max(0, all.length - half))));
     const where =
       this.#spill === undefined ? "the rest was not kept" : `the whole output is in ${this.#spill.path}`;
-    const text = `${head}\n[output truncated: ${this.#bytes} bytes in all; ${where}]\n${tail}`;
-    return { text, bytes: this.#bytes, ...(this.#spill && { spilled: this.#spill.path }) };
+    const text =
+      isBinary(head) || isBinary(tail)
+        ? `[binary output of ${bytes} bytes, not shown; ${where}]`
+        : `${head.text}\n[output truncated: ${bytes} bytes in all; ${where}]\n${tail.text.replace(/\n+$/, "")}`;
+    return { text, bytes, ...(this.#spill && { spilled: this.#spill.path }) };
   }
 
   async #beginSpill(data: Buffer): Promise<void> {
     this.#over = true;
     const all = Buffer.concat([...this.#head, data]);
-    const half = Math.floor(this.#maxBytes / 2);
+    const half = wholeCharacters(all, Math.floor(this.#maxBytes / 2));
     this.#head = [all.subarray(0, half)];
     this.#keepTail(all.subarray(half));
     this.#spill = await this.#openSpill().catch(() => undefined);
@@ -85,10 +100,7 @@ export class ShellOutput {
   }
 }
 
-const escapes =
-  /\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~]?)/g;
-
-/** Text that can be shown: invalid UTF-8 and NUL as U+FFFD, terminal escapes gone (attack 15). */
-function textOf(bytes: Buffer): string {
-  return bytes.toString("utf8").replace(escapes, "").replaceAll("\0", "\ufffd");
+/** A picture or a program, rather than text with a wrong byte in it. */
+function isBinary({ text, lost }: { text: string; lost: number }): boolean {
+  return lost > 0 && lost * 10 > text.length * 3;
 }
