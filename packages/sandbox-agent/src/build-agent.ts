@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { access, chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -13,6 +13,8 @@ export interface BuildAgentOptions {
   readonly cacheFolder: string;
   /** Compilers to try, in this order: names on PATH or absolute paths. `cc`, `gcc`, `clang` unless told. */
   readonly compilers?: readonly string[];
+  /** Another C file than the agent's, built in the same way. */
+  readonly source?: string;
   /** The Python that fetches a compiler where there is none; a name on PATH or a path. */
   readonly python?: string;
 }
@@ -33,13 +35,13 @@ export async function buildAgent(options: BuildAgentOptions): Promise<string> {
   const tried: string[] = [];
   for (const compiler of options.compilers ?? ["cc", "gcc", "clang"]) {
     try {
-      return await compileWith([compiler], options.cacheFolder);
+      return await compileWith([compiler], options);
     } catch (error) {
       tried.push(`${compiler}: ${lastLines(error)}`);
     }
   }
   try {
-    return await compileWith([await fetchZig(options), "cc"], options.cacheFolder);
+    return await compileWith([await fetchZig(options), "cc"], options);
   } catch (error) {
     tried.push(`ziglang (fetched): ${lastLines(error)}`);
   }
@@ -48,18 +50,19 @@ export async function buildAgent(options: BuildAgentOptions): Promise<string> {
   );
 }
 
-async function compileWith(compiler: readonly string[], cacheFolder: string): Promise<string> {
+async function compileWith(compiler: readonly string[], options: BuildAgentOptions): Promise<string> {
+  const { cacheFolder, source = join(sourceFolder, "agent.c") } = options;
   const [program = "", ...before] = compiler;
-  const source = join(sourceFolder, "agent.c");
   // `cc --version` of a missing compiler fails here, before anything is written.
   const { stdout: version } = await run(program, [...before, "--version"], { timeout: 30_000 });
   const hash = createHash("sha256").update(await readFile(source));
   hash.update(JSON.stringify([compiler, version, flags, process.arch]));
-  const binary = join(cacheFolder, `sandbox-agent-${hash.digest("hex").slice(0, 32)}`);
+  const name = `sandbox-${basename(source, ".c")}`;
+  const binary = join(cacheFolder, `${name}-${hash.digest("hex").slice(0, 32)}`);
   if (await exists(binary)) return binary;
   const work = await mkdtemp(join(cacheFolder, ".sandbox-agent-"));
   try {
-    const made = join(work, "agent");
+    const made = join(work, name);
     await run(program, [...before, ...flags, "-o", made, source], { timeout: 120_000 });
     await chmod(made, 0o755);
     await rename(made, binary);
