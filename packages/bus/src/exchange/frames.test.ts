@@ -67,7 +67,7 @@ describe("frames of a record", () => {
 
   it.each([
     ["type 0", header(0, 0, 0)],
-    ["a type that nobody knows", header(9, 0, 0)],
+    ["a type that nobody knows", header(11, 0, 0)],
     ["flags that nobody knows", header(3, 2, 0)],
     ["more bytes than there are", header(3, 0, 1)],
     ["a length of 4 GiB", header(3, 0, 0xffffffff)],

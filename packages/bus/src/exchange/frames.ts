@@ -19,6 +19,10 @@ export const FrameType = {
   control: 7,
   /** Either way, exchange 0: still here. */
   ping: 8,
+  /** Server → caller: bytes of a question that the server has in the course of the exchange. One at a time. */
+  ask: 9,
+  /** Caller → server: bytes of the answer. */
+  answer: 10,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
@@ -37,7 +41,7 @@ export class FrameError extends Error {
 }
 
 export const frameHeaderBytes = 10;
-const highestType = 8;
+const highestType = 10;
 const nothing = new Uint8Array(0);
 
 export function frame(type: FrameType, exchange: number, payload: Uint8Array = nothing, end = false): Frame {

@@ -12,6 +12,11 @@ export interface Incoming {
   write(chunk: Uint8Array): boolean;
   end(): void;
   fail(error: ServiceError): void;
+  /**
+   * Asks the caller something in the course of the exchange; one question at a time. Rejects with ServiceError: when the
+   * caller cannot answer, has gone, or what is said is over the limit of a request's body.
+   */
+  ask(question: Uint8Array): Promise<Uint8Array>;
   /** At most one listener each: the caller has gone; there is credit again. */
   on(events: { cancel(): void; drain(): void }): void;
   /** The caller has gone, or the exchange has ended. */
@@ -42,6 +47,9 @@ export class IncomingExchange {
   #ending = false;
   #over = false;
   #events: { cancel(): void; drain(): void } | undefined;
+  #asked: PromiseWithResolvers<Uint8Array> | undefined;
+  #answer: Uint8Array[] = [];
+  #answerBytes = 0;
 
   constructor(id: number, head: object, link: IncomingLink) {
     this.id = id;
@@ -96,6 +104,49 @@ export class IncomingExchange {
     this.#link.send(frame(FrameType.error, this.id, payload));
   }
 
+  /** Bytes of the answer. What is wrong, if anything. */
+  answered(chunk: Uint8Array, end: boolean): string | undefined {
+    if (this.#over) return undefined;
+    if (this.#asked === undefined) return "an answer that nobody asked for";
+    this.#answerBytes += chunk.length;
+    const { maxRequestBytes } = this.#link.limits;
+    if (!this.#link.holds(chunk.length) || this.#answerBytes > maxRequestBytes) {
+      this.fail(new ServiceError("exhausted", "the answer to this exchange's question is too large"));
+      this.#events?.cancel();
+      return undefined;
+    }
+    if (chunk.length > 0) this.#answer.push(chunk);
+    if (!end) return undefined;
+    const asked = this.#asked;
+    const whole = Buffer.concat(this.#answer);
+    this.#forgetAnswer();
+    asked.resolve(whole);
+    return undefined;
+  }
+
+  #ask(question: Uint8Array): Promise<Uint8Array> {
+    const { maxChunkBytes, maxRequestBytes } = this.#link.limits;
+    if (this.#over) return Promise.reject(nobodyAnswers());
+    if (this.#asked !== undefined)
+      return Promise.reject(new ServiceError("conflict", "this exchange has a question already"));
+    if (question.length > maxRequestBytes)
+      return Promise.reject(new ServiceError("invalid", `a question has at most ${maxRequestBytes} bytes`));
+    this.#asked = Promise.withResolvers();
+    const { promise } = this.#asked;
+    for (let at = 0; at === 0 || at < question.length; at += maxChunkBytes) {
+      const chunk = question.subarray(at, at + maxChunkBytes);
+      this.#link.send(frame(FrameType.ask, this.id, chunk, at + maxChunkBytes >= question.length));
+    }
+    return promise;
+  }
+
+  #forgetAnswer(): void {
+    this.#asked = undefined;
+    this.#answer = [];
+    this.#link.holds(-this.#answerBytes);
+    this.#answerBytes = 0;
+  }
+
   #incoming(body: Uint8Array): Incoming {
     const self = this;
     return {
@@ -109,6 +160,7 @@ export class IncomingExchange {
       write: (chunk) => this.#write(chunk),
       end: () => this.#end(),
       fail: (error) => this.fail(error),
+      ask: (question) => this.#ask(question),
       on: (events) => {
         this.#events = events;
       },
@@ -162,9 +214,15 @@ export class IncomingExchange {
 
   #finish(): void {
     this.#over = true;
+    this.#asked?.reject(nobodyAnswers());
+    this.#forgetAnswer();
     this.#waiting = [];
     this.#body = [];
     this.#link.holds(-this.#bodyBytes);
     this.#link.ended();
   }
+}
+
+function nobodyAnswers(): ServiceError {
+  return new ServiceError("unavailable", "the exchange is over: nobody answers its question");
 }

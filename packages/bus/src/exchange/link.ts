@@ -45,7 +45,7 @@ export class Link {
   #lastSent: number;
   #lastHeard: number;
   #lastBeat: number;
-  /** Bytes of requests that are held, over all exchanges in progress. */
+  /** Bytes of requests, questions and answers that are held, over all exchanges in progress. */
   #requestBytes = 0;
   #error: ServiceError | undefined;
 
@@ -90,7 +90,10 @@ export class Link {
     const exchange = new OutgoingExchange(id, on, {
       send: (one) => this.#enqueue(one),
       ended: () => this.#outgoing.delete(id),
+      holds: (bytes) => this.#holds(bytes),
       windowBytes: this.limits.windowBytes,
+      maxRequestBytes: this.limits.maxRequestBytes,
+      maxChunkBytes: this.limits.maxChunkBytes,
       deadlineAt: performance.now() + request.deadlineMs,
     });
     this.#outgoing.set(id, exchange);
@@ -208,6 +211,10 @@ export class Link {
       }
       case FrameType.ping:
         return undefined;
+      case FrameType.ask:
+        return this.#outgoing.get(one.exchange)?.asked(one.payload, one.end);
+      case FrameType.answer:
+        return this.#incoming.get(one.exchange)?.answered(one.payload, one.end);
     }
   }
 
@@ -220,10 +227,7 @@ export class Link {
     const exchange = new IncomingExchange(one.exchange, head, {
       send: (reply) => this.#enqueue(reply),
       ended: () => this.#incoming.delete(one.exchange),
-      holds: (bytes) => {
-        this.#requestBytes += bytes;
-        return this.#requestBytes <= this.limits.maxHeldRequestBytes;
-      },
+      holds: (bytes) => this.#holds(bytes),
       ready: opened,
       limits: this.limits,
     });
@@ -234,6 +238,11 @@ export class Link {
     this.#incoming.set(one.exchange, exchange);
     if (one.end) exchange.body(nothing, true);
     return undefined;
+  }
+
+  #holds(bytes: number): boolean {
+    this.#requestBytes += bytes;
+    return this.#requestBytes <= this.limits.maxHeldRequestBytes;
   }
 
   #beat(): void {

@@ -8,6 +8,8 @@ export interface ReplyHandlers {
   data(chunk: Uint8Array): void;
   end(): void;
   fail(error: ServiceError): void;
+  /** The server has a question, and waits. `answer` is for one call; without this handler questions end the link. */
+  ask?(question: Uint8Array, answer: (bytes: Uint8Array) => void): void;
 }
 
 /** The caller's side of an exchange. */
@@ -22,7 +24,11 @@ export interface Outgoing {
 interface OutgoingLink {
   send(one: Frame): void;
   ended(): void;
+  /** So many more bytes of questions are held here (or fewer). False when that is too much over all exchanges. */
+  holds(bytes: number): boolean;
   windowBytes: number;
+  maxRequestBytes: number;
+  maxChunkBytes: number;
   deadlineAt: number;
 }
 
@@ -36,12 +42,18 @@ export class OutgoingExchange implements Outgoing {
   #owed = 0;
   #done = false;
   #answered = false;
+  #question: Uint8Array[] = [];
+  #questionBytes = 0;
+  /** Since when a question waits for its answer: the server's time stands still meanwhile. */
+  #askedAt: number | undefined;
+  #deadlineAt: number;
 
   constructor(id: number, on: ReplyHandlers, link: OutgoingLink) {
     this.id = id;
     this.#on = on;
     this.#link = link;
     this.#allowed = link.windowBytes;
+    this.#deadlineAt = link.deadlineAt;
   }
 
   consumed(bytes: number): void {
@@ -83,6 +95,41 @@ export class OutgoingExchange implements Outgoing {
     return undefined;
   }
 
+  /** Bytes of a question. What is wrong, if anything. */
+  asked(chunk: Uint8Array, end: boolean): string | undefined {
+    if (this.#done) return undefined;
+    const { ask } = this.#on;
+    if (ask === undefined || this.#askedAt !== undefined) return "a question where none may be";
+    this.#questionBytes += chunk.length;
+    if (!this.#link.holds(chunk.length) || this.#questionBytes > this.#link.maxRequestBytes)
+      return "a question that is too large";
+    // Copied: the record's memory is the road's.
+    this.#question.push(Uint8Array.from(chunk));
+    if (!end) return undefined;
+    const whole = Buffer.concat(this.#question);
+    this.#forgetQuestion();
+    this.#askedAt = performance.now();
+    ask.call(this.#on, whole, (bytes) => this.#answer(bytes));
+    return undefined;
+  }
+
+  #answer(bytes: Uint8Array): void {
+    if (this.#done || this.#askedAt === undefined) return;
+    this.#deadlineAt += performance.now() - this.#askedAt;
+    this.#askedAt = undefined;
+    const { maxChunkBytes } = this.#link;
+    for (let at = 0; at === 0 || at < bytes.length; at += maxChunkBytes) {
+      const chunk = bytes.subarray(at, at + maxChunkBytes);
+      this.#link.send(frame(FrameType.answer, this.id, chunk, at + maxChunkBytes >= bytes.length));
+    }
+  }
+
+  #forgetQuestion(): void {
+    this.#link.holds(-this.#questionBytes);
+    this.#question = [];
+    this.#questionBytes = 0;
+  }
+
   /** An error frame: the server's own words, bounded. */
   failed(payload: Uint8Array): void {
     this.fail(readError(payload));
@@ -96,13 +143,14 @@ export class OutgoingExchange implements Outgoing {
 
   /** Fails the call when no reply has begun by its deadline. A reply that has begun may stream for as long as it wants. */
   tick(now: number): void {
-    if (this.#answered || now < this.#link.deadlineAt) return;
+    if (this.#answered || this.#askedAt !== undefined || now < this.#deadlineAt) return;
     this.#link.send(frame(FrameType.cancel, this.id));
     this.fail(new ServiceError("timeout", "the upstream did not answer in time"));
   }
 
   #finish(): void {
     this.#done = true;
+    this.#forgetQuestion();
     this.#link.ended();
   }
 }
