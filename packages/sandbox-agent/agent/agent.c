@@ -287,6 +287,7 @@ static void walk_folder(struct walk *w, int folder, int depth) {
     if (length + strlen(e->d_name) + 2 > PATH_MAX || fstatat(folder, e->d_name, &s, AT_SYMLINK_NOFOLLOW)) continue;
     sprintf(w->path + length, "%s%s", length ? "/" : "", e->d_name);
     if (!S_ISDIR(s.st_mode)) w->visit(w, folder, e->d_name, &s);
+    else if (!strcmp(e->d_name, ".git") || !strcmp(e->d_name, "node_modules")) { /* large, and nobody means them: only as a root */ }
     else if (depth >= 64) w->capped |= 1;
     else {
       int below = openat(folder, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -301,9 +302,19 @@ enum { GLOB_CAP = 200 };
 static struct { long long when; char *path; } newest[GLOB_CAP];
 static int newest_count;
 
+/* Patterns, one a line. */
+static int matches_one(const char *patterns, const char *path) {
+  char one[PATH_MAX];
+  for (const char *end; *patterns; patterns = *end ? end + 1 : end) {
+    end = strchrnul(patterns, '\n');
+    if ((size_t)snprintf(one, sizeof one, "%.*s", (int)(end - patterns), patterns) < sizeof one && matches(one, path)) return 1;
+  }
+  return 0;
+}
+
 static void keep_newest(struct walk *w, int folder, const char *name, const struct stat *s) {
   (void)folder, (void)name;
-  if (!matches(w->pattern, w->path)) return;
+  if (!matches_one(w->pattern, w->path)) return;
   w->found++;
   long long when = s->st_mtim.tv_sec * 1000000000LL + s->st_mtim.tv_nsec;
   int at = newest_count;
@@ -316,7 +327,6 @@ static void keep_newest(struct walk *w, int folder, const char *name, const stru
 
 static int do_glob(char **a) {
   struct walk w = {.root = a[2], .pattern = a[1], .visit = keep_newest};
-  if (*w.pattern == '/') w.root = "/", w.pattern++;
   int folder = open(w.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return errno;
   walk_folder(&w, folder, 0);

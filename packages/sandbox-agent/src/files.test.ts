@@ -102,6 +102,18 @@ describe("a search", () => {
     expect(await found(`${agent.folder}/c.*`)).toEqual([at("c.ts")]);
   });
 
+  it("by name knows alternatives, and stays out of .git and node_modules unless it begins there", async () => {
+    for (const path of ["a.ts", "a.tsx", "a.js", "node_modules/m/a.ts", ".git/a.ts"])
+      await files.write(path, Buffer.from("needle"));
+    const found = async (pattern: string, folder?: string) => (await files.glob(pattern, folder)).found;
+    expect(new Set(await found("**/*.{ts,t{sx,t}}"))).toEqual(new Set(["./a.ts", "./a.tsx"]));
+    expect(await found("**/*.ts", "node_modules")).toEqual(["node_modules/m/a.ts"]);
+    expect(await found("{a,b")).toEqual([]);
+    expect((await files.grep({ pattern: "needle", path: "." })).found).toHaveLength(3);
+    await expect(files.glob("{a,b}".repeat(7))).rejects.toThrow(RangeError);
+    await expect(files.glob("a\nb")).rejects.toThrow(RangeError);
+  });
+
   it("by name tells at most 200, the newest, and that there are more", async () => {
     for (let i = 0; i < 205; i++) {
       await writeFile(at(`f${i}`), "");

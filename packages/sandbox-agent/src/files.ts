@@ -1,3 +1,4 @@
+import { expandBraces, rooted } from "./glob-pattern.ts";
 import type { ExecRequest, SandboxClient } from "./sandbox-client.ts";
 import { reasonOf, SandboxError } from "./sandbox-error.ts";
 
@@ -132,9 +133,14 @@ export class SandboxFiles {
     };
   }
 
-  /** Paths below `folder` that match: `*`, `?`, `[…]` within a name, `**` across folders. At most 200. */
+  /**
+   * Paths below `folder` that match: `*`, `?`, `[…]` within a name, `**` across folders, `{a,b}` for either. At most
+   * 200. `.git` and `node_modules` are looked through only as the folder itself, by `grep` too.
+   */
   async glob(pattern: string, folder = ".", signal?: AbortSignal): Promise<Found> {
-    return await this.#find(["glob", ...rooted(pattern, folder)], {
+    if (pattern.includes("\n")) throw new RangeError("a pattern is one line");
+    const [wanted, root] = rooted(pattern, folder);
+    return await this.#find(["glob", expandBraces(wanted).join("\n"), root], {
       maxBytes: 200 * 8192,
       end: "\0",
       ...(signal && { signal }),
@@ -279,15 +285,6 @@ function failed(errno: number): SandboxError {
 function count(value: number): number {
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError("not a count of bytes");
   return value;
-}
-
-/** An absolute pattern is looked for from its last folder without a wildcard, not through the whole root. */
-function rooted(pattern: string, folder: string): readonly [string, string] {
-  if (!pattern.startsWith("/")) return [pattern, folder];
-  const names = pattern.split("/");
-  const wild = names.findIndex((name) => /[*?[\\]/.test(name));
-  const from = wild === -1 ? names.length - 1 : wild;
-  return [names.slice(from).join("/"), names.slice(0, from).join("/") || "/"];
 }
 
 /** POSIX knows no `\d`, and everybody writes it. Inside brackets it becomes its digits alone. */

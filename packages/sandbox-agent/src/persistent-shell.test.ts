@@ -90,6 +90,12 @@ describe("a shell", () => {
   });
 });
 
+it("a restart does not wait for a command that hangs", async () => {
+  const hanging = shell.run("echo begun; sleep 300", { onProgress: () => void shell.restart() });
+  expect(await hanging).toMatchObject({ end: "shell-exited", exitCode: 137 });
+  expect(await text("echo next")).toBe("next");
+});
+
 describe("a command that takes too long", () => {
   it("is killed with its session; what it wrote is told, and the next gets a new shell", async () => {
     const result = await shell.run("cd /; echo $$; sleep 300 | cat", { timeoutMs: 200 });
@@ -126,6 +132,16 @@ describe("output", () => {
     expect([bytes, spilled]).toEqual([80_000_000, undefined]);
     expect(text.length).toBeLessThan(101_000);
     expect(text).toContain("the rest was not kept");
+  });
+
+  it("that is binary is told by its size", async () => {
+    expect(await text("head -c 3000 /dev/zero")).toBe("[binary output of 3000 bytes, not shown]");
+  });
+
+  it("cut in the middle has no half characters, and no 8-bit escapes", async () => {
+    const { text: shown } = await shell.run("printf 'x'; for i in {1..40000}; do printf '€€'; done");
+    expect(shown).not.toContain("\ufffd");
+    expect(await text("printf 'a\\302\\23331mb\\a\\bc'")).toBe("abc");
   });
 
   it("loses terminal escapes, NUL and what is no UTF-8, and keeps the rest", async () => {

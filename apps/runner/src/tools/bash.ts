@@ -41,9 +41,6 @@ export const bash = defineTool({
       const result = await shell.run(command, { timeoutMs, signal, onProgress: watch.heard });
       signal.throwIfAborted();
       return toldOf(result, timeoutMs);
-    } catch (error) {
-      if (error instanceof RangeError) return failure(`bash: ${error.message}`);
-      throw error;
     } finally {
       watch.stop();
     }

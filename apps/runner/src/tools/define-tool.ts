@@ -57,7 +57,8 @@ const refusals: ReadonlySet<SandboxErrorCode> = new Set(["failed", "timeout", "e
 
 function isRefusal(error: unknown): error is Error {
   if (error instanceof SandboxError) return refusals.has(error.code);
-  return error instanceof ToolRefusal;
+  // What cannot be asked of a sandbox at all: a pattern of two lines, a command that is too long.
+  return error instanceof ToolRefusal || error instanceof RangeError;
 }
 
 function problemOf(error: z.ZodError): string {
