@@ -98,6 +98,7 @@ export async function serve(limits: Partial<ToolServerLimits> = {}): Promise<Ser
     const caller = { principal: headers.get("x-principal") ?? "anna", pool: "sandbox" };
     const response = await tools.handle(request, caller).catch(() => new Response(null, { status: 500 }));
     res.writeHead(response.status, Object.fromEntries(response.headers));
+    res.flushHeaders();
     if (response.body === null) res.end();
     else
       Readable.fromWeb(response.body as WebStream)
