@@ -3,6 +3,7 @@ import manifest from "../package.json" with { type: "json" };
 import { type CommandContext, commandGroup } from "./base-command.ts";
 import { exitCodes } from "./command-failure.ts";
 import { auditCommand } from "./commands/audit/audit.ts";
+import { boundaryCommand } from "./commands/boundary/boundary.ts";
 import { connectorCommand } from "./commands/connector/connector.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { environmentKeyCommand } from "./commands/environment-key/environment-key.ts";
@@ -21,6 +22,7 @@ export async function runProgram(args: readonly string[], context: CommandContex
 /** In the order of the help text. */
 const commands = [
   doctorCommand,
+  boundaryCommand,
   statusCommand,
   serversCommand,
   traceCommand,

@@ -1,22 +1,23 @@
-import { chmod, copyFile, mkdir, rm } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type BubblewrapOptions, bubblewrapDriver, type Capabilities } from "@sallyport/isolation";
-import { buildAgent } from "@sallyport/sandbox-agent";
 import type { Attack, Seen, Verdict } from "./attack.ts";
 import { attacks } from "./attacks.ts";
+import type { Programs } from "./programs.ts";
 import { type Canary, openWorld, type World } from "./world.ts";
 
 export interface BoundaryOptions {
   readonly driver: BubblewrapOptions;
   /** A folder for this run alone, not there yet; sandboxes' users can pass through its parents. Gone afterwards. */
   readonly folder: string;
-  /** Where the programs that are built are kept. */
-  readonly cacheFolder: string;
+  readonly programs: Programs;
   readonly canary: Canary;
   /** Numbers of the list; all unless told. */
   readonly only?: readonly number[] | undefined;
   /** Told each result when it is there. */
   readonly onResult?: (result: Result) => void;
+  /** Stops after what is under way. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Result {
@@ -44,12 +45,15 @@ const usualDeadline = 15_000;
 /**
  * Tries the list against sandboxes of the one class that this process can make, as the runner that it is.
  *
- * @throws IsolationError `setup`, BuildAgentError
+ * @throws IsolationError `setup`
  */
 export async function runBoundary(options: BoundaryOptions): Promise<BoundaryReport> {
-  const { folder, only, onResult } = options;
+  const { folder, only, onResult, signal } = options;
   const list = attacks.filter(({ number }) => only?.includes(number) ?? true);
-  const programs = await placePrograms(options);
+  for (const each of [folder, join(folder, "world")]) {
+    await mkdir(each, { recursive: true });
+    await chmod(each, 0o711);
+  }
   const driver = await bubblewrapDriver(options.driver);
   try {
     const capabilities = await driver.probe();
@@ -58,21 +62,19 @@ export async function runBoundary(options: BoundaryOptions): Promise<BoundaryRep
       const refused = `${lack.check}: expected ${lack.expected}, saw ${lack.seen}. ${lack.why}`;
       return { capabilities, refused, results: list.map((attack) => notTried(attack, onResult)) };
     }
-    const world = await openWorld({
-      ...options,
-      driver,
-      capabilities,
-      folder: join(folder, "world"),
-      programs,
-    });
+    const world = await openWorld({ ...options, driver, capabilities, folder: join(folder, "world") });
     const results: Result[] = [];
+    const stop = (): void => void world.close().catch(() => {});
+    signal?.addEventListener("abort", stop);
     try {
       for (const attack of list) {
+        signal?.throwIfAborted();
         const result = await tryOne(attack, world);
         results.push(result);
         onResult?.(result);
       }
     } finally {
+      signal?.removeEventListener("abort", stop);
       await world.close();
     }
     return { capabilities, results };
@@ -80,23 +82,6 @@ export async function runBoundary(options: BoundaryOptions): Promise<BoundaryRep
     await driver.close();
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function placePrograms({ folder, cacheFolder }: BoundaryOptions): Promise<World["programs"]> {
-  const source = join(import.meta.dirname, "../inside/attack.c");
-  const built = {
-    agent: await buildAgent({ cacheFolder }),
-    attack: await buildAgent({ cacheFolder, source }),
-  };
-  await mkdir(join(folder, "world"), { recursive: true });
-  for (const each of [folder, join(folder, "world")]) await chmod(each, 0o711);
-  // The cache may be in somebody's private folder.
-  const programs = { agent: join(folder, "agent"), attack: join(folder, "attack") };
-  for (const name of ["agent", "attack"] as const) {
-    await copyFile(built[name], programs[name]);
-    await chmod(programs[name], 0o755);
-  }
-  return programs;
 }
 
 /** What does not end, or breaks, proves nothing: it counts as an escape. */

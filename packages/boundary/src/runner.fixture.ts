@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findTool } from "@sallyport/testkit";
+import { buildPrograms } from "./programs.ts";
 import type { BoundaryReport } from "./run-boundary.ts";
 import { runnerCommand } from "./runner-command.ts";
 
@@ -37,7 +38,7 @@ export async function runList({ uid, only, within }: RunnerOptions = {}): Promis
       ...(root ? { uids: { first: 1_000_000 + draw.readUInt16BE(0) * 64, count: 64 } } : {}),
     },
     folder: join(own, "list"),
-    cacheFolder: uid === undefined ? cacheFolder : join(own, "cache"),
+    programs: await buildPrograms({ cacheFolder, folder }),
     canary: { secret, planted: true },
     ...(only ? { only } : {}),
   };

@@ -12,6 +12,7 @@ import { type Door, type Doors, doorsIn } from "./doors.ts";
 import { type Inside, insideOf } from "./inside.ts";
 import { type Neighbours, openNeighbours } from "./neighbours.ts";
 import { perlWords } from "./perl.ts";
+import type { Programs } from "./programs.ts";
 
 const MiB = 1_048_576;
 
@@ -42,7 +43,7 @@ export interface World {
   /** For an attack's own files on the host, which other users can pass through. */
   readonly folder: string;
   readonly spec: SandboxSpec;
-  readonly programs: WorldOptions["programs"];
+  readonly programs: Programs;
   /** The door of the sandbox that `shared` is. */
   readonly door: Door;
   proven(field: Protects): boolean;
@@ -61,8 +62,7 @@ export interface WorldOptions {
   readonly canary: Canary;
   /** Empty, and gone with the world. */
   readonly folder: string;
-  /** Paths of the built programs. */
-  readonly programs: { readonly agent: string; readonly attack: string };
+  readonly programs: Programs;
 }
 
 export async function openWorld(options: WorldOptions): Promise<World> {
@@ -82,6 +82,12 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     return inside;
   };
   let shared: Promise<Inside> | undefined;
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await Promise.all(started.map((inside) => inside.destroy()));
+    await doors.close();
+    await neighbours.close();
+  };
   return {
     driver,
     capabilities,
@@ -107,10 +113,9 @@ export async function openWorld(options: WorldOptions): Promise<World> {
         return { verdict: "weaker", seen: `a claim that asks for ${error.field} is refused`, why };
       }
     },
-    async close() {
-      await Promise.all(started.map((inside) => inside.destroy()));
-      await doors.close();
-      await neighbours.close();
+    close() {
+      closed ??= close();
+      return closed;
     },
   };
 }
