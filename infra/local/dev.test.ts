@@ -60,7 +60,7 @@ function processesOf(folder: string): string[] {
   });
 }
 
-test("pnpm dev --once shows both answers and one trace through every zone, and leaves nothing running", async () => {
+test("pnpm dev --once shows its answers, one trace through every zone and one of a sandbox, and leaves nothing running", async () => {
   const state = stateFolder();
   const run = dev("--once", "--port", "0", "--state", state);
   expect(await run.ended, run.out()).toBe(0);
@@ -76,6 +76,11 @@ test("pnpm dev --once shows both answers and one trace through every zone, and l
   ]) {
     expect(text).toContain(span);
   }
+  expect(text).toMatch(/orders API answers to a placeholder: .*Ada Lovelace/);
+  expect(text).toMatch(/goes nowhere else: .*placeholder of orders-api may go only to/);
+  expect(text).toMatch(/nothing inside holds the token: ORDERS_TOKEN=sbx_/);
+  for (const span of ["runner", "upstream tools/call bash", "egress GET orders.internal"])
+    expect(text).toContain(span);
   expect(processesOf(state)).toEqual([]);
 }, 120_000);
 

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { showTrace } from "@sallyport/cli";
 import { findTool, startServer, ToolError, until } from "@sallyport/testkit";
 import pc from "picocolors";
-import { runDemo } from "./src/demo.ts";
+import { type DemoAnswer, runDemo } from "./src/demo.ts";
 import { demoPlan } from "./src/demo-plan.ts";
 import { howToConnect } from "./src/how-to-connect.ts";
 import { takeLock } from "./src/lock.ts";
@@ -15,7 +15,7 @@ import { type Stack, startStack } from "./src/stack.ts";
 
 const usage = `usage: pnpm dev [--once] [--port 7345] [--state DIR]
 
-Starts the whole of Sallyport on this machine and makes one real call through it to each of two private servers.
+Starts the whole of Sallyport on this machine and makes real calls through it: to two private servers, and in a sandbox.
 Ctrl-C stops all of it.
   --once   stop after the demo
   --port   where agents call; 0 lets the system choose
@@ -89,7 +89,8 @@ async function start(
   rmSync(options.state, { recursive: true, force: true });
 
   progress.step("tools");
-  for (const tool of ["nats-server", "bao"] as const)
+  const sandboxes = process.platform === "linux" ? (["bwrap"] as const) : [];
+  for (const tool of ["nats-server", "bao", ...sandboxes] as const)
     await findTool(tool, { onProgress: (text) => progress.note(text) });
 
   progress.step("private servers");
@@ -125,6 +126,8 @@ async function startOrders(state: string, onExit: (name: string) => void) {
       join(servers, "orders/main.ts"),
       "--token-file",
       tokenFile,
+      "--allow-host",
+      "orders.internal",
     ],
     folder,
     temporary: false,
@@ -138,7 +141,7 @@ async function startOrders(state: string, onExit: (name: string) => void) {
 }
 
 async function showDemo(stack: Stack, progress: Progress): Promise<void> {
-  progress.step("two calls through every zone");
+  progress.step("calls through every zone");
   const answers = await runDemo(stack);
   progress.done();
   for (const { server, call, lines } of answers) {
@@ -146,22 +149,36 @@ async function showDemo(stack: Stack, progress: Progress): Promise<void> {
     for (const line of lines.slice(0, 14)) console.log(`  ${line}`);
     if (lines.length > 14) console.log(pc.dim(`  … ${lines.length - 14} more lines`));
   }
-  console.log(
-    `\n${pc.bold("The first call, step by step")} ${pc.dim(`sallyport trace ${answers[0]?.traceId}`)}`,
-  );
-  console.log(await wholeTrace(stack, answers[0]?.traceId ?? "last"));
+  for (const [title, answer, parts] of tracesToShow(answers)) {
+    console.log(`\n${pc.bold(title)} ${pc.dim(`sallyport trace ${answer.traceId}`)}`);
+    console.log(await wholeTrace(stack, answer.traceId, parts));
+  }
+}
+
+function tracesToShow(answers: readonly DemoAnswer[]): [string, DemoAnswer, readonly string[]][] {
+  const of = (server: string) => answers.filter((answer) => answer.server === server);
+  return [
+    ...of("orders").map((answer): [string, DemoAnswer, readonly string[]] => [
+      "The first call, step by step",
+      answer,
+      ["edge", "connector", "broker", "vault", "upstream"],
+    ]),
+    ...of("sandbox").map((answer): [string, DemoAnswer, readonly string[]] => [
+      "The session in a sandbox",
+      answer,
+      ["edge", "runner", "broker", "egress GET orders.internal", "egress GET elsewhere.internal"],
+    ]),
+  ];
 }
 
 /** Spans come when their zones send them: the trace is shown when it has all that the demo's call goes through. */
-function wholeTrace(stack: Stack, trace: string): Promise<string> {
+function wholeTrace(stack: Stack, trace: string, parts: readonly string[]): Promise<string> {
   const width = process.stdout.columns ?? 110;
   return until(
     "the trace of the demo's call",
     async () => {
       const text = await showTrace({ nats: stack.operatorNats, trace, color: pc.isColorSupported, width });
-      return (
-        ["edge", "connector", "broker", "vault", "upstream"].every((part) => text.includes(part)) && text
-      );
+      return parts.every((part) => text.includes(part)) && text;
     },
     { within: 20_000 },
   );

@@ -41,10 +41,47 @@ permit(principal, action in Action::"connect", resource in Server::"sandbox");
 permit(principal, action == Action::"sandbox/exec", resource in Server::"sandbox");
 `;
 
-const sandbox: SandboxPlan = {
-  pool: { slots: 4, memory: "256MiB", disk: "256MiB", idle: "5m" },
-  requirements: { kernel: "shared", network: "none", memoryMiB: 256, pids: 128, cpu: 1, diskMiB: 256 },
-};
+/** The server's port is the system's choice, and a rule for a port that is not the scheme's own must name it. */
+const sandboxPolicies = (port: number) => `// What sandboxes may send out.
+@id("sandboxes-read-orders")
+permit(principal, action == Action::"http/request", resource == Host::"orders.internal")
+when { context.method == "GET" && context.path like "/orders*" && context.port == ${port} };
+
+@id("sandboxes-reach-elsewhere")
+permit(principal, action == Action::"http/request", resource == Host::"elsewhere.internal")
+when { context.port == ${port} };
+`;
+
+/**
+ * Sandboxes that may reach the orders API, where a placeholder stands for its token, and one other name, where it does
+ * not. Both names lead to the demo's own server: nothing of a sandbox leaves this machine.
+ */
+function sandboxes(ordersUrl: string): Record<string, SandboxPlan> {
+  const port = Number(new URL(ordersUrl).port);
+  const binding = {
+    ...{ scheme: "http", host: "orders.internal", port, pathPrefix: "/orders" },
+    place: { in: "header", name: "authorization", prefix: "Bearer " },
+  };
+  return {
+    sandbox: {
+      pool: {
+        ...{ slots: 4, memory: "256MiB", disk: "256MiB", idle: "5m" },
+        egress: {
+          credentials: { ORDERS_TOKEN: { credential: "orders-api", bindings: [binding] } },
+          addresses: {
+            [`orders.internal:${port}`]: "127.0.0.1",
+            [`elsewhere.internal:${port}`]: "127.0.0.1",
+          },
+        },
+        environment: {
+          ORDERS_URL: `http://orders.internal:${port}/orders`,
+          ELSEWHERE_URL: `http://elsewhere.internal:${port}/orders`,
+        },
+      },
+      requirements: { kernel: "shared", network: "egress", memoryMiB: 256, pids: 128, cpu: 1, diskMiB: 256 },
+    },
+  };
+}
 
 /** The demo's two private servers, their credentials and who may do what. */
 export function demoPlan(
@@ -63,16 +100,25 @@ export function demoPlan(
       },
       ...(postgres ? { tickets: ticketsServer(postgres) } : {}),
     }),
-    ...(process.platform === "linux" ? { sandboxes: { sandbox } } : {}),
+    ...(process.platform === "linux" ? { sandboxes: sandboxes(parts.ordersUrl) } : {}),
     credentials: {
       "orders-api": { kind: "kv", path: "sallyport/orders", field: "token" },
       "tickets-db": { kind: "database", role: "sallyport-readonly" },
     },
     leaseRules: [
-      { id: "orders", credential: "orders-api", servers: ["orders"], agents: "*", maxTtlSeconds: 3600 },
+      {
+        id: "orders",
+        credential: "orders-api",
+        servers: ["orders", "sandbox"],
+        agents: "*",
+        maxTtlSeconds: 3600,
+      },
       { id: "tickets", credential: "tickets-db", servers: ["tickets"], agents: "*", maxTtlSeconds: 3600 },
     ],
-    policies: { "demo.cedar": policies },
+    policies: {
+      "demo.cedar": policies,
+      "sandboxes.cedar": sandboxPolicies(Number(new URL(parts.ordersUrl).port)),
+    },
   };
 }
 

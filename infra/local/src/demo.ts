@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { runSandboxDemo } from "./sandbox-demo.ts";
 import type { Stack } from "./stack.ts";
 
 export interface DemoAnswer {
@@ -10,7 +11,10 @@ export interface DemoAnswer {
   traceId: string;
 }
 
-/** Two real calls with the official MCP client: a private HTTP API behind a bearer token, and a database. */
+/**
+ * Real calls with the official MCP client: a private HTTP API behind a bearer token, a database, and a session in a
+ * sandbox where there are any.
+ */
 export async function runDemo(stack: Stack): Promise<DemoAnswer[]> {
   return [
     await ask(stack, { server: "orders", tool: "get_order", arguments: { id: "A-1001" } }),
@@ -21,6 +25,7 @@ export async function runDemo(stack: Stack): Promise<DemoAnswer[]> {
         sql: "SELECT current_user, id, customer, subject FROM tickets WHERE state = 'open' ORDER BY id",
       },
     }),
+    ...(stack.sandboxes ? [await runSandboxDemo(stack)] : []),
   ];
 }
 

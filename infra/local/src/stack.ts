@@ -27,6 +27,8 @@ export interface Stack {
   postgres: Postgres | undefined;
   issuer: Issuer;
   zones: ReadonlyMap<string, ZoneProcess>;
+  /** Whether it has a runner. */
+  sandboxes: boolean;
   /** How an operator's command line reaches NATS. */
   operatorNats: { servers: readonly string[]; creds: string; instance: string };
   /** The URL that agents call for a server. */
@@ -109,6 +111,7 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
     postgres,
     issuer,
     zones,
+    sandboxes: host !== undefined,
     operatorNats,
     endpoint: (server) => `${edgeUrl}/mcp/${server}`,
     token: (server, { client = clients.names[0] ?? demoClient } = {}) =>

@@ -36,6 +36,8 @@ const Decision = z.object({
   /** The tool, resource or prompt. */
   target: Text.optional(),
   argumentsDigest: Digest.optional(),
+  /** What is placed into a sandbox's request, by name. */
+  credential: Text.optional(),
   allow: z.boolean(),
   rule: Text.optional(),
   reason: Text.optional(),

@@ -79,9 +79,18 @@ export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefine
     messages,
     principal: grant.principal,
     lease: held?.lease,
-    credential: (name: string, of: string) =>
-      deps.leases.use({ grant, credential: name, session: of, traceparent: span.trace?.traceparent }),
+    who: { agent: grant.facts.agent, user: grant.facts.user, grant: grant.facts.id },
+    credential: async (name: string, of: string) => {
+      const live = await call.grants.use(head.grant, head.server);
+      return deps.leases.use({
+        grant: live,
+        credential: name,
+        session: of,
+        traceparent: span.trace?.traceparent,
+      });
+    },
     work: head.work,
+    ask: (question: Uint8Array) => exchange.ask(question),
     trace: span.trace,
   };
   try {

@@ -16,11 +16,15 @@ export interface UpstreamRequest {
   messages: readonly Message[];
   /** Who the agent is, as a digest: what is kept apart for two agents is kept apart by it. */
   principal: string;
+  /** The same by name, and the grant's id: for records of what the call sets off. */
+  who: { agent: string; user: string | undefined; grant: string };
   lease: Lease | undefined;
-  /** A credential leased under this call's grant, kept under a session of the upstream's own naming. */
+  /** A credential leased under this call's grant while that lives, kept under a session of the upstream's own naming. */
   credential(name: string, session: string): Promise<UsedLease>;
   /** The work item that the edge had claimed for the session which this call begins. */
   work: string | undefined;
+  /** Asks the edge that called, in the course of the call. Rejects with ServiceError. */
+  ask(question: Uint8Array): Promise<Uint8Array>;
   trace: { traceparent: string; tracestate?: string } | undefined;
 }
 

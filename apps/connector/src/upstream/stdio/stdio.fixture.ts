@@ -99,8 +99,9 @@ export function ask(
     principal: options.principal ?? "agent-1",
     lease: options.lease,
     credential: () => Promise.reject(new Error("it leases nothing by itself")),
-        work: undefined,
-        trace: undefined,
+    work: undefined,
+    who: { agent: "a", user: undefined, grant: "g" },
+    trace: undefined,
   };
   const call = upstream.send(request, reply);
   return { cancel: () => call.cancel(), resume: () => call.resume(), reply };

@@ -1,0 +1,48 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { sandboxRoad } from "@sallyport/contracts";
+import { brokerClient, Leases, openAudit, openGate, readGateMaterial, type Server } from "@sallyport/gate";
+import { runApp } from "@sallyport/runtime";
+import { buildAgent } from "@sallyport/sandbox-agent";
+import { exportTelemetry, joinRelay } from "@sallyport/zone";
+import { runnerConfig } from "./src/config.ts";
+import { openDriver } from "./src/sandboxes/open-driver.ts";
+import { openPool } from "./src/sandboxes/open-pool.ts";
+
+await runApp("runner", async (app) => {
+  const config = await app.config(runnerConfig);
+  const who = { zone: "runner", instance: config.instance } as const;
+  const boot = randomUUID();
+  const material = await readGateMaterial(config);
+  const driver = await openDriver(app, config);
+  const agent = await buildAgent({ cacheFolder: join(config.state, "agent") });
+
+  const bus = await joinRelay(app, who, config.nats);
+  exportTelemetry(app, bus, config.telemetry);
+  const audit = openAudit(app, bus);
+
+  const { privateKey } = material;
+  const leases = new Leases(
+    brokerClient({ bus, connector: config.instance, boot, privateKey, timeoutMs: config.limits.broker }),
+  );
+  app.use({ close: () => leases.close() }, "leases");
+  const claiming = new AbortController();
+  app.use({ close: async () => claiming.abort() }, "claims");
+  void leases.keepAlive({
+    signal: claiming.signal,
+    failed: (err) => app.log.warn({ err }, "the broker was not told which sandboxes live"),
+  });
+  const { tenant, state } = config;
+  const { policies } = material;
+  const servers = new Map<string, Server>();
+  for (const [name, pool] of Object.entries(config.pools)) {
+    const parts = { name, pool, bus, driver, agent, state, tenant, policies, audit, leases };
+    servers.set(name, await openPool(app, parts));
+  }
+
+  await openGate(app, {
+    ...{ ...material, bus, boot, servers, leases, audit, settings: config },
+    road: sandboxRoad,
+    drainMs: config.limits.drain,
+  });
+});

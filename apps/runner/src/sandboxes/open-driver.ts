@@ -1,0 +1,39 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type BubblewrapDriver, bubblewrapDriver, IsolationError } from "@sallyport/isolation";
+import { type App, BootError } from "@sallyport/runtime";
+import type { z } from "zod";
+import type { runnerConfig } from "../config.ts";
+
+/**
+ * The driver, after it has attacked a sandbox of its own class from inside, with what an earlier life left put away.
+ * A host on which no sandbox can be isolated stops the boot.
+ */
+export async function openDriver(
+  app: Pick<App, "use" | "log">,
+  config: z.output<typeof runnerConfig>,
+): Promise<BubblewrapDriver> {
+  const { bwrap, state, instance, uids, delegatedCgroup } = config;
+  await mkdir(state, { recursive: true });
+  // Sandboxes have uids of their own, and their files are below.
+  await chmod(state, 0o711);
+  try {
+    const driver = await bubblewrapDriver({
+      bwrap,
+      name: `sallyport-${instance}`.toLowerCase().replaceAll("_", "-").slice(0, 32),
+      state: join(state, "sandboxes"),
+      ...(uids === undefined ? {} : { uids }),
+      ...(delegatedCgroup === undefined ? {} : { delegatedCgroup }),
+    });
+    app.use({ close: () => driver.close() }, "sandboxes");
+    const left = await driver.reap();
+    if (left > 0) app.log.warn({ left }, "sandboxes of an earlier life were put away");
+    const { class: kind, checks } = await driver.probe();
+    const unproven = checks.filter(({ proven }) => !proven).map(({ check }) => check);
+    app.log.info({ ...kind, checks: checks.length, unproven }, "the sandbox class was attacked from inside");
+    return driver;
+  } catch (error) {
+    if (!(error instanceof IsolationError)) throw error;
+    throw new BootError(error.message, { setting: error.field ?? "bwrap", cause: error });
+  }
+}

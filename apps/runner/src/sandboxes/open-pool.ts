@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { digest } from "@sallyport/audit";
+import type { Bus } from "@sallyport/bus";
+import type { Server } from "@sallyport/gate";
+import { type BubblewrapDriver, IsolationError } from "@sallyport/isolation";
+import { type App, BootError } from "@sallyport/runtime";
+import { takeWork } from "@sallyport/work";
+import type { Pool } from "../config.ts";
+import { openToolServer } from "../mcp/tool-server.ts";
+import { toolServerUpstream } from "../upstream/tool-server-upstream.ts";
+import { type DoorDeps, openDoor } from "./door.ts";
+import { type LiveSandbox, startSandbox } from "./live-sandbox.ts";
+import { PlacedSecrets } from "./placed-secrets.ts";
+import { capabilitiesOf, specOf } from "./pool-spec.ts";
+import { SandboxPool } from "./sandboxes.ts";
+import type { Session } from "./session.ts";
+import { shellEnvironment } from "./shell-environment.ts";
+
+export interface PoolParts extends Pick<DoorDeps, "tenant" | "policies" | "audit"> {
+  name: string;
+  pool: Pool;
+  bus: Bus;
+  driver: BubblewrapDriver;
+  /** Path of the agent's program. */
+  agent: string;
+  /** The runner's own folder, which other users can pass through. */
+  state: string;
+  leases: { end(session: string): Promise<void> };
+}
+
+/** A pool that takes work, as a server of the gate's. One whose sandbox this host cannot make stops the boot. */
+export async function openPool(app: App, parts: PoolParts): Promise<Server> {
+  const { name, pool, bus } = parts;
+  const placed = new PlacedSecrets();
+  const start = await starter(parts, placed);
+  await tryOne(name, () => start(undefined));
+
+  const sandboxes = new SandboxPool({
+    runner: bus.who.instance,
+    pool: name,
+    slotsPerAgent: pool.slotsPerAgent,
+    times: { idleMs: pool.idle, wallMs: pool.wall },
+    start,
+    ended: ({ handle, owner }) => {
+      tools.ended(handle);
+      if (owner !== undefined) placed.forget({ ...owner, handle });
+      parts.leases.end(digest(handle)).catch((err: unknown) => {
+        app.log.warn({ err }, "a sandbox's leases could not be given back; the broker reclaims them");
+      });
+    },
+    log: app.log,
+  });
+  const tools = openToolServer({ sandboxes, version: app.version, log: app.log });
+  app.use({ close: () => tools.close() }, `tools of ${name}`);
+  const work = takeWork({
+    bus,
+    pool: name,
+    capabilities: capabilitiesOf(pool),
+    slots: pool.slots,
+    run: (item, signal) => sandboxes.run(item, signal),
+  });
+  const close = async () => {
+    sandboxes.endAll("the runner stops");
+    await work.close();
+  };
+  app.use({ close }, `work of ${name}`);
+  return {
+    name,
+    upstream: toolServerUpstream({
+      pool: name,
+      handle: (request, caller) => tools.handle(request, caller),
+      scrubber: (principal) => placed.scrubber(principal),
+      problem: () => undefined,
+    }),
+    callAction: "sandbox/exec",
+    credential: undefined,
+  };
+}
+
+/** Makes sandboxes of the pool, each with a door of its own; without a session, one that only shows that it can be made. */
+async function starter(
+  parts: PoolParts,
+  placed: PlacedSecrets,
+): Promise<(session: Session | undefined) => Promise<LiveSandbox>> {
+  const { name, pool, driver } = parts;
+  const make = {
+    driver,
+    spec: specOf(pool, parts.agent),
+    env: { ...shellEnvironment, ...pool.environment },
+  };
+  const { egress } = pool;
+  if (egress === undefined) return () => startSandbox(make);
+  const folder = join(parts.state, "doors");
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  const { tenant, policies, audit } = parts;
+  const upstreamCa = egress.caFile === undefined ? undefined : readFileSync(egress.caFile, "utf8");
+  const deps: DoorDeps = { folder, pool: name, tenant, egress, upstreamCa, policies, audit, placed };
+  return async (session) => {
+    const owner = session?.owner;
+    if (session === undefined || owner === undefined) return startSandbox(make);
+    const door = await openDoor(deps, {
+      handle: session.handle,
+      principal: owner.principal,
+      context: () => session.context,
+    });
+    return startSandbox({ ...make, door });
+  };
+}
+
+/** What this host does not give is known before any work is claimed. */
+async function tryOne(name: string, start: () => Promise<LiveSandbox>): Promise<void> {
+  try {
+    const sandbox = await start();
+    await sandbox.destroy();
+  } catch (error) {
+    const field = error instanceof IsolationError ? error.field : undefined;
+    const setting = `pools.${name}${field === undefined ? "" : ` (${field})`}`;
+    throw new BootError(`no sandbox of this pool can be made here: ${String(error)}`, {
+      setting,
+      cause: error,
+    });
+  }
+}
