@@ -13,6 +13,8 @@ import { openEnrolments } from "@sallyport/seal";
 import { openStore, serveWork } from "@sallyport/work";
 import { exportTelemetry, joinRelay } from "@sallyport/zone";
 import { defaultRequirements, edgeConfig } from "./src/config.ts";
+import { answerQuestion } from "./src/environment/answer-question.ts";
+import { openWorkApi } from "./src/environment/open-work-api.ts";
 import { type CallDeps, handleCall } from "./src/handle-call.ts";
 import { listen } from "./src/http/listen.ts";
 import { resourceOf } from "./src/http/metadata.ts";
@@ -119,6 +121,14 @@ await runApp("edge", async (app) => {
   );
 
   const origin = new URL(config.publicUrl);
+  const isEnvironment = (server: string) => config.environments.includes(server);
+  const workApi =
+    config.environments.length === 0
+      ? undefined
+      : await openWorkApi(app, {
+          ...{ bus, tenant: config.tenant, host: origin.host },
+          placeWithin: config.limits.placement,
+        });
   const deps: CallDeps = {
     addressing: {
       hosts: new Set([origin.host]),
@@ -129,11 +139,18 @@ await runApp("edge", async (app) => {
       connectors,
       runners,
       isPool: (server) => runnerEnrolments.knows(server),
+      isEnvironment,
       work,
       tenant: config.tenant,
       requirements: (pool) => config.sandboxes[pool] ?? defaultRequirements,
       placeWithin: config.limits.placement,
     }),
+    answerer: ({ server: environment, runner, traceparent }) => {
+      if (workApi === undefined || !isEnvironment(environment)) return undefined;
+      const { environments } = workApi;
+      return (question, signal) =>
+        answerQuestion({ environments, environment, runner, traceparent, signal }, question);
+    },
     limits: config.limits,
     publicUrl: config.publicUrl,
   };
@@ -145,6 +162,7 @@ await runApp("edge", async (app) => {
       issuer: tokens.issuer,
       limits: config.limits,
       call: (call) => handleCall(deps, call),
+      ...(workApi ? { workApi: (call) => workApi.call(call) } : {}),
     }),
     "http",
   );

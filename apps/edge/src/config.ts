@@ -49,6 +49,8 @@ export const edgeConfig = appConfig({
   enrolments: filePath(),
   /** What a session in each pool of sandboxes must have; see `defaultRequirements` for the others. */
   sandboxes: z.record(PoolName, Requirements).default({}),
+  /** Pools whose tools are run by workers outside, through the work API (`/v1/environments/{pool}/work`). */
+  environments: z.array(PoolName).max(256).default([]),
   nats: natsSettings,
   limits: z
     .strictObject({

@@ -1,4 +1,4 @@
-import { asServiceError, ServerName } from "@sallyport/contracts";
+import { asServiceError, ServerName, ServiceError } from "@sallyport/contracts";
 import { invalid, type Message, readMessage, routingHeaders } from "@sallyport/mcp";
 import { type CallSpan, startCallSpan } from "./call-span.ts";
 import { type Addressing, checkRequest } from "./http/check-request.ts";
@@ -14,6 +14,12 @@ export interface CallDeps {
   addressing: Addressing;
   authenticate(authorization: string | undefined, server: string): Promise<Caller>;
   route(call: Routed): Promise<Route>;
+  /** Has a far end's question answered in the course of a call; undefined for a server that may have none. */
+  answerer?(call: {
+    server: string;
+    runner: string;
+    traceparent: string | undefined;
+  }): ((question: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>) | undefined;
   limits: { body: number; answer: number };
   publicUrl: string;
 }
@@ -72,14 +78,24 @@ function exchange(
     source: "relay",
     resource: { publicUrl: deps.publicUrl, server: call.server },
   } as const;
+  const over = new AbortController();
   const writer = new ReplyWriter(call.response, {
     answer: (error) => failure(error, failed),
     lastEvent: (error) => failureEvent(error, messages),
     finished: (outcome) => {
+      over.abort(new ServiceError("unavailable", "the call is over"));
       grant.release();
       span.end(outcome);
     },
   });
+  const { server } = call;
+  const answerer = deps.answerer?.({
+    server,
+    runner: tunnel.connector,
+    traceparent: span.trace?.traceparent,
+  });
+  if (answerer !== undefined)
+    writer.ask = (question, answer) => void answerer(question, over.signal).then(answer);
   const opened = tunnel.link.open(
     {
       head: {

@@ -21,6 +21,8 @@ import type { ToolAnswer } from "./tool-answer.ts";
 const maxSessions = 2_000;
 const maxFruitless = 3;
 const rememberMs = 600_000;
+/** The runner that had a session may be gone without a word. */
+const forgottenMs = 3_600_000;
 
 /** What a worker outside gives a session is its own affair: it is not this edge's to prove. */
 const requirements: WorkItem["requirements"] = {
@@ -74,6 +76,7 @@ export class Environments {
   /** One tool call, run by whichever worker has or takes the session. Rejects with ServiceError, or the signal's reason. */
   async call(call: RemoteCall, signal: AbortSignal): Promise<ToolAnswer> {
     const session = this.#byName.get(call.session) ?? this.#open(call);
+    session.usedAt = this.#deps.now();
     const answer = session.call(call.tool, call.input, signal);
     if (session.item === undefined) this.#enqueue(session, call.traceparent);
     return await answer;
@@ -171,6 +174,8 @@ export class Environments {
         return next === found ? { outcome: "held" } : { outcome: "later", retryMs: 0, next };
       });
     }
+    for (const [name, session] of this.#byName)
+      if (session.openCalls === 0 && now - session.usedAt > forgottenMs) this.end(name);
     for (const [worker, { at }] of this.#workers) if (now - at > 60_000) this.#workers.delete(worker);
   }
 

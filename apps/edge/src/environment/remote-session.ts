@@ -31,6 +31,8 @@ export class RemoteSession {
   readonly createdAt = new Date().toISOString();
   /** The work item under which it is served, while there is one. */
   item: string | undefined;
+  /** When it was last called for, by the edge's clock. */
+  usedAt = 0;
   /** Items that ended without an answer to anything. */
   fruitless = 0;
   #events: { event: SessionEvent; bytes: number; at: number }[] = [];

@@ -19,6 +19,8 @@ export interface ListenOptions {
   limits: { body: number; connections: number; request: number; drain: number };
   /** Answers the call itself. */
   call(call: HttpCall): Promise<void>;
+  /** Answers what workers outside ask (`/v1/…`); without it there is no work API. */
+  workApi?(call: Pick<HttpCall, "request" | "response" | "body">): Promise<void>;
 }
 
 /** The edge's HTTP front: bounds, routes, metadata. What a call means is not decided here. */
@@ -84,6 +86,18 @@ export async function listen(options: ListenOptions): Promise<{ port: number; cl
       });
     },
   });
+  const { workApi } = options;
+  if (workApi !== undefined)
+    app.route({
+      method: ["GET", "POST"],
+      url: "/v1/*",
+      exposeHeadRoute: false,
+      handler: async (request, reply) => {
+        reply.hijack();
+        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+        await workApi({ request: request.raw, response: reply.raw, body });
+      },
+    });
   app.get<{ Params: { server: string } }>(metadataPath(":server"), async (request, reply) => {
     const server = ServerName.safeParse(request.params.server);
     if (!server.success) return reply.callNotFound();

@@ -24,6 +24,8 @@ export interface WriterEvents {
 
 /** Writes one reply as it arrives and gives credit back as the agent takes it: a slow agent slows its upstream. */
 export class ReplyWriter implements ReplyHandlers {
+  /** Answers a question that the far end has meanwhile, where it may have one. */
+  ask?: NonNullable<ReplyHandlers["ask"]>;
   readonly #response: ServerResponse;
   readonly #events: WriterEvents;
   #exchange: Outgoing | undefined;

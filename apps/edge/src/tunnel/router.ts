@@ -26,6 +26,8 @@ export interface RouterDeps {
   runners: Pick<Tunnels, "choose">;
   /** Whether a server is a pool of sandboxes. */
   isPool(server: string): boolean;
+  /** Whether a pool's calls are run by workers outside: its runners only gate them, and no item waits for one. */
+  isEnvironment(server: string): boolean;
   work: EnqueueDeps;
   tenant: string;
   requirements(pool: string): WorkItem["requirements"];
@@ -49,7 +51,8 @@ export function router(deps: RouterDeps): (call: Routed) => Promise<Route> {
     }
     const runner = holderOf(call.session ?? handleOf(call.messages));
     if (runner !== undefined) return { tunnel: deps.runners.choose(server, { connector: runner, begins }) };
-    if (!beginsSandbox(call.messages)) return { tunnel: deps.runners.choose(server) };
+    if (deps.isEnvironment(server) || !beginsSandbox(call.messages))
+      return { tunnel: deps.runners.choose(server) };
     return place(deps, call);
   };
 }

@@ -181,6 +181,7 @@ describe("what a server says of its credential", () => {
         lease: undefined,
         credential: () => Promise.reject(new Error("it leases nothing by itself")),
         work: undefined,
+        ask: () => Promise.reject(new Error("it asks nothing")),
         who: { agent: "a", user: undefined, grant: "g" },
         trace: undefined,
       },

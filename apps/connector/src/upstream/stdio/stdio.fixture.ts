@@ -100,6 +100,7 @@ export function ask(
     lease: options.lease,
     credential: () => Promise.reject(new Error("it leases nothing by itself")),
     work: undefined,
+    ask: () => Promise.reject(new Error("it asks nothing")),
     who: { agent: "a", user: undefined, grant: "g" },
     trace: undefined,
   };
