@@ -7,6 +7,8 @@ export const descriptors = { agent: 3, args: 4, seccomp: 5, info: 6, block: 7 } 
 export interface Places {
   /** Folder of files that become /etc. */
   readonly etc: string;
+  /** Files of /proc to cover with nothing. */
+  readonly covered: readonly string[];
   /** The mounted workspace. Without one it is a tmpfs of bubblewrap's own, which has no limit of inodes. */
   readonly workspace: string | undefined;
 }
@@ -34,6 +36,7 @@ export function bubblewrapArgs(spec: SandboxSpec, places: Places): readonly stri
       : ["--ro-bind", spec.certificates, "/etc/ssl/certs/ca-certificates.crt"]),
     // bubblewrap's own cover of /proc/sys is skipped for some callers: this is the second fence.
     ...["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"],
+    ...places.covered.flatMap((file) => ["--ro-bind", "/dev/null", file]),
     // Without a size of its own, /dev/shm is as large as half of the host's memory, and /dev too.
     ...[
       "--dev",

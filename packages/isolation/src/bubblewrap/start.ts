@@ -6,6 +6,7 @@ import { bubblewrapArgs } from "./args.ts";
 import { mountWorkspace } from "./disk.ts";
 import { emptied, endSandbox } from "./end.ts";
 import { type Launched, launch } from "./launch.ts";
+import { assertSocket, keyFiles } from "./sources.ts";
 import type { State } from "./state.ts";
 import type { Uids } from "./uids.ts";
 
@@ -53,6 +54,7 @@ export async function startSandbox(deps: StartDeps, spec: SandboxSpec): Promise<
   living.set(id, destroy);
   try {
     await mkdir(state.folder(id), { mode: 0o711 });
+    if (spec.egress) await assertSocket(spec.egress.socket);
     let workspace: string | undefined;
     if (uid !== undefined) {
       workspace = await mountWorkspace(state.folder(id), uid, spec.workspace);
@@ -63,7 +65,7 @@ export async function startSandbox(deps: StartDeps, spec: SandboxSpec): Promise<
     const group = cgroup;
     launched = await launch({
       bwrap: deps.bwrap,
-      args: bubblewrapArgs(spec, { etc: state.etc, workspace }),
+      args: bubblewrapArgs(spec, { etc: state.etc, covered: await keyFiles(), workspace }),
       seccomp: state.seccomp,
       inherited: deps.inherited,
       uid,
