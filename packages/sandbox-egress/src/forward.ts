@@ -37,7 +37,8 @@ export async function forward(exchange: Exchange, deps: ForwardDeps): Promise<vo
   let leave = () => {};
   const aborted = new AbortController();
   const total = setTimeout(() => aborted.abort(tooLong), deps.session.deps.limits.totalMs);
-  response.once("close", () => aborted.abort());
+  // What is over is not aborted: its connection serves the next.
+  response.once("close", () => response.writableFinished || aborted.abort());
   try {
     const target = await targetOf(exchange, deps.session);
     const ask = askOf(request, target);
@@ -185,6 +186,11 @@ function passBody(
   { session, ask }: { session: Session; ask: Ask },
 ): void {
   const { finder } = session.placeholders;
+  if (!hasBody(request)) {
+    request.resume();
+    outgoing.end();
+    return;
+  }
   if (finder.empty) {
     request.pipe(outgoing);
     return;
@@ -196,6 +202,11 @@ function passBody(
     void session.denied(ask, denial).then((error) => outgoing.destroy(error));
   });
   request.pipe(search).pipe(outgoing);
+}
+
+function hasBody({ rawHeaders }: IncomingMessage): boolean {
+  const framing = ["content-length", "transfer-encoding"].map((name) => headerValue(rawHeaders, name));
+  return framing.some((value) => value !== undefined && value !== "0");
 }
 
 /** An address is refused after the request was allowed by its name: that is written down too. */

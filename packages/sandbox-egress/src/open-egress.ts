@@ -132,7 +132,7 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
 
 /** Keeps connections for the next request to the same host and port: each was judged when it was made. */
 function pinnedAgent(connect: (authority: Authority) => Promise<Socket>, most: number): Agent {
-  const agent = new Agent({ keepAlive: true, maxTotalSockets: most, maxFreeSockets: 8, timeout: 15_000 });
+  const agent = new Agent({ keepAlive: true, maxTotalSockets: most, maxFreeSockets: most, timeout: 15_000 });
   agent.createConnection = (options, callback) => {
     const { host, port } = options as { host: string; port: number };
     connect({ host, port, literal: /^[\d.]+$|:/.test(host) }).then(

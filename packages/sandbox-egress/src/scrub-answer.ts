@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Duplex, Transform } from "node:stream";
+import { type Duplex, type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { decodeBody, type Scrubber } from "@sallyport/scrub";
+import { decodeBody, type Scrubber, type ScrubStream } from "@sallyport/scrub";
 import { endToEnd, pairs } from "./headers.ts";
 
 const decodeLimits = { maxOutputBytes: 1024 * 1024 * 1024, maxRatio: 200 };
@@ -27,19 +27,43 @@ export async function passAnswer(
     status,
     headers.flatMap(([name, value]) => [name, scrubber.text(value)]),
   );
-  const clean = scrubbing(scrubber, /json|event-stream/i.test(answer.headers["content-type"] ?? ""));
+  const json = /json|event-stream/i.test(answer.headers["content-type"] ?? "");
+  const stream = scrubber.stream(json ? "json" : "text");
   if (decoder === undefined) {
-    await pipeline(answer, clean, response);
+    await pump(answer, stream, response);
     return;
   }
-  await Promise.all([pipeline(answer, decoder.writable), pipeline(decoder.readable, clean, response)]);
+  await Promise.all([pipeline(answer, decoder.writable), pump(decoder.readable, stream, response)]);
 }
 
-function scrubbing(scrubber: Scrubber, json: boolean): Duplex {
-  const stream = scrubber.stream(json ? "json" : "text");
-  return new Transform({
-    transform: (chunk: Uint8Array, _encoding, done) => done(null, stream.push(chunk)),
-    flush: (done) => done(null, stream.end()),
+/** What comes in one turn of the loop leaves in one write: TLS brings a large body in pieces of 16 KiB. */
+function pump(from: Readable, stream: ScrubStream, to: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let corked = false;
+    const uncork = () => {
+      corked = false;
+      to.uncork();
+    };
+    from.on("data", (chunk: Uint8Array) => {
+      const clean = stream.push(chunk);
+      if (clean.length === 0) return;
+      if (!corked) {
+        corked = true;
+        to.cork();
+        setImmediate(uncork);
+      }
+      if (!to.write(clean)) from.pause();
+    });
+    to.on("drain", () => from.resume());
+    from.once("end", () => to.end(stream.end()));
+    from.once("error", reject);
+    from.once("close", () => from.readableEnded || reject(new Error("the answer broke off")));
+    to.once("finish", resolve);
+    to.once("close", () => {
+      if (to.writableFinished) return;
+      from.destroy();
+      reject(new Error("nobody waits for the answer any more"));
+    });
   });
 }
 

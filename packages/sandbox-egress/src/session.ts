@@ -1,5 +1,5 @@
 import type { CredentialMaterial, Resolver } from "@sallyport/egress";
-import type { HttpAsk, HttpPolicies } from "@sallyport/policy";
+import type { Decision, HttpAsk, HttpPolicies } from "@sallyport/policy";
 import { type Denial, DenialError } from "./denial.ts";
 import { IssuedTokens } from "./issued-tokens.ts";
 import { type Placeholder, Placeholders } from "./placeholders.ts";
@@ -73,6 +73,10 @@ export interface SessionOptions {
   readonly tokenEndpoints?: readonly TokenEndpoint[] | undefined;
 }
 
+/** Of one policy, remembered. */
+const MOST_DECISIONS = 512;
+const MOST_KEY = 512;
+
 /** One sandbox's policy and placeholders, and what it has open under it. */
 export class Session {
   readonly sandbox: string;
@@ -82,6 +86,7 @@ export class Session {
   readonly tokens: IssuedTokens;
   readonly #identity: Identity;
   readonly #running = new Set<Running>();
+  readonly #decisions = new Map<string, Decision>();
   #policy: HttpPolicies;
 
   constructor(options: SessionOptions, deps: EgressDeps) {
@@ -95,7 +100,19 @@ export class Session {
 
   /** Without a record. */
   wouldAllow(ask: Ask): boolean {
-    return this.#policy.decide({ ...ask, ...this.#identity }).allow;
+    return this.#decide(ask).allow;
+  }
+
+  /** The same question again has the same answer, until there is another policy. */
+  #decide(ask: Ask): Decision {
+    const { method, scheme, host, port, tls, path } = ask;
+    const key = `${method} ${scheme} ${host} ${port} ${tls} ${path}`;
+    const known = this.#decisions.get(key);
+    if (known !== undefined) return known;
+    const decision = this.#policy.decide({ ...ask, ...this.#identity });
+    if (this.#decisions.size >= MOST_DECISIONS) this.#decisions.clear();
+    if (key.length <= MOST_KEY) this.#decisions.set(key, decision);
+    return decision;
   }
 
   /**
@@ -105,7 +122,7 @@ export class Session {
    * @throws DenialError
    */
   async admit(ask: Ask, end: Running["end"], credentials?: readonly string[]): Promise<() => void> {
-    const decision = this.#policy.decide({ ...ask, ...this.#identity });
+    const decision = this.#decide(ask);
     if (!decision.allow) {
       const { ruleId, reason } = decision;
       throw await this.denied(ask, { code: "policy", reason, ruleId });
@@ -145,8 +162,9 @@ export class Session {
   /** What is open and would be denied now ends now. */
   setPolicy(policy: HttpPolicies): void {
     this.#policy = policy;
+    this.#decisions.clear();
     for (const running of [...this.#running]) {
-      const decision = policy.decide({ ...running.ask, ...this.#identity });
+      const decision = this.#decide(running.ask);
       if (decision.allow) continue;
       const { ruleId, reason } = decision;
       const denial: Denial = { code: "policy", reason, ruleId };

@@ -39,14 +39,11 @@ export async function openRoads({ profile }: { readonly profile: string | undefi
       name,
       command: process.execPath,
       args: [
-        ...(profile === undefined
-          ? []
-          : ["--cpu-prof", `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}.cpuprofile`]),
+        ...(profile === undefined ? [] : profiled(profile, name)),
         ...[join(import.meta.dirname, file), ...args],
       ],
       folder,
       temporary: false,
-      ...(profile === undefined ? {} : { stopSignal: "SIGINT" }),
       ready: async () => {
         const said = /\{"port":(\d+)\}/.exec(await readFile(join(folder, `${name}.log`), "utf8"));
         port = Number(said?.[1]);
@@ -83,4 +80,16 @@ export async function openRoads({ profile }: { readonly profile: string | undefi
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A profile is written by a process that ends by itself. */
+function profiled(folder: string, name: string): readonly string[] {
+  const orderly = "data:text/javascript,process.once('SIGTERM',()=>process.exit())";
+  return [
+    "--import",
+    orderly,
+    "--cpu-prof",
+    `--cpu-prof-dir=${folder}`,
+    `--cpu-prof-name=${name}.cpuprofile`,
+  ];
 }
