@@ -1,13 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { sandboxRoad } from "@sallyport/contracts";
-import { brokerClient, Leases, openAudit, openGate, readGateMaterial, type Server } from "@sallyport/gate";
+import { brokerClient, Leases, openAudit, openGate, readGateMaterial, toolGate } from "@sallyport/gate";
 import { runApp } from "@sallyport/runtime";
 import { buildAgent } from "@sallyport/sandbox-agent";
 import { exportTelemetry, joinRelay } from "@sallyport/zone";
 import { runnerConfig } from "./src/config.ts";
+import { serveEnvironment } from "./src/environment/serve-environment.ts";
 import { openDriver } from "./src/sandboxes/open-driver.ts";
-import { openPool } from "./src/sandboxes/open-pool.ts";
+import { type OpenPool, openPool } from "./src/sandboxes/open-pool.ts";
+import { sandboxesOutsideQueue } from "./src/sandboxes/outside-queue.ts";
+import { PlacedSecrets } from "./src/sandboxes/placed-secrets.ts";
+import { sandboxTools } from "./src/tools/tool.ts";
 
 await runApp("runner", async (app) => {
   const config = await app.config(runnerConfig);
@@ -34,11 +38,28 @@ await runApp("runner", async (app) => {
   });
   const { tenant, state } = config;
   const { policies } = material;
-  const servers = new Map<string, Server>();
+  const placed = new PlacedSecrets();
+  const pools = new Map<string, OpenPool>();
   for (const [name, pool] of Object.entries(config.pools)) {
-    const parts = { name, pool, bus, driver, agent, state, tenant, policies, audit, leases };
-    servers.set(name, await openPool(app, parts));
+    const parts = { name, pool, bus, driver, agent, state, tenant, policies, audit, placed, leases };
+    pools.set(name, await openPool(app, parts));
   }
+  const gate = toolGate({ tenant, policies, audit, scrubber: () => placed.everything, log: app.log });
+  const sandboxes = sandboxesOutsideQueue({
+    runner: config.instance,
+    startIn: (pool) => pools.get(pool)?.start,
+  });
+  for (const settings of config.environments) {
+    const { version, log } = app;
+    const worker = `${config.instance}-${boot}`;
+    const deps = { settings, worker, version, tools: sandboxTools, gate, sandboxes, log };
+    const environment = app.use(await serveEnvironment(deps), `environment ${settings.environment}`);
+    app.health.check(`environment ${settings.environment}`, () => {
+      const problem = environment.problem();
+      return problem === undefined ? "ok" : { problem };
+    });
+  }
+  const servers = new Map([...pools].map(([name, { server }]) => [name, server]));
 
   await openGate(app, {
     ...{ ...material, bus, boot, servers, leases, audit, settings: config },

@@ -2,6 +2,7 @@ import { PoolName } from "@sallyport/contracts";
 import { drainLimit, gateSettings } from "@sallyport/gate";
 import { appConfig, byteSize, duration, filePath } from "@sallyport/runtime";
 import { z } from "zod";
+import { environmentSettings } from "./environment/settings.ts";
 import { EgressConfig, VariableName } from "./sandboxes/egress-config.ts";
 
 /** What every sandbox of a pool is. All of it is required: what this host has not proven is not offered. */
@@ -45,6 +46,8 @@ export const runnerConfig = appConfig({
   pools: z.record(PoolName, Pool).refine((pools) => Object.keys(pools).length > 0, {
     message: "a runner without pools has nothing to do",
   }),
+  /** Environments of Anthropic's Managed Agents whose sessions are served here. */
+  environments: z.array(environmentSettings).max(16).default([]),
   limits: z
     .strictObject({
       broker: duration({ min: "100ms", max: "30s" }).default(5_000),

@@ -10,15 +10,14 @@ import { takeWork } from "@sallyport/work";
 import type { Pool } from "../config.ts";
 import { openToolServer } from "../mcp/tool-server.ts";
 import { toolServerUpstream } from "../upstream/tool-server-upstream.ts";
-import { type DoorDeps, openDoor } from "./door.ts";
+import { type DoorDeps, type DoorOwner, openDoor } from "./door.ts";
 import { type LiveSandbox, startSandbox } from "./live-sandbox.ts";
-import { PlacedSecrets } from "./placed-secrets.ts";
 import { capabilitiesOf, specOf } from "./pool-spec.ts";
 import { SandboxPool } from "./sandboxes.ts";
 import type { Session } from "./session.ts";
 import { shellEnvironment } from "./shell-environment.ts";
 
-export interface PoolParts extends Pick<DoorDeps, "tenant" | "policies" | "audit"> {
+export interface PoolParts extends Pick<DoorDeps, "tenant" | "policies" | "audit" | "placed"> {
   name: string;
   pool: Pool;
   bus: Bus;
@@ -30,11 +29,20 @@ export interface PoolParts extends Pick<DoorDeps, "tenant" | "policies" | "audit
   leases: { end(session: string): Promise<void> };
 }
 
-/** A pool that takes work, as a server of the gate's. One whose sandbox this host cannot make stops the boot. */
-export async function openPool(app: App, parts: PoolParts): Promise<Server> {
-  const { name, pool, bus } = parts;
-  const placed = new PlacedSecrets();
-  const start = await starter(parts, placed);
+export interface OpenPool {
+  /** As a server of the gate's. */
+  server: Server;
+  /** For sessions that come by another road than the queue. */
+  start: StartFor;
+}
+
+/** Makes a sandbox of the pool for its owner, with a door of its own; for nobody, one that only shows that it can be made. */
+export type StartFor = (owner: DoorOwner | undefined) => Promise<LiveSandbox>;
+
+/** A pool that takes work. One whose sandbox this host cannot make stops the boot. */
+export async function openPool(app: App, parts: PoolParts): Promise<OpenPool> {
+  const { name, pool, bus, placed } = parts;
+  const start = await starter(parts);
   await tryOne(name, () => start(undefined));
 
   const sandboxes = new SandboxPool({
@@ -42,7 +50,7 @@ export async function openPool(app: App, parts: PoolParts): Promise<Server> {
     pool: name,
     slotsPerAgent: pool.slotsPerAgent,
     times: { idleMs: pool.idle, wallMs: pool.wall },
-    start,
+    start: (session) => start(ownerOf(session)),
     ended: ({ handle, owner }) => {
       tools.ended(handle);
       if (owner !== undefined) placed.forget({ ...owner, handle });
@@ -66,24 +74,21 @@ export async function openPool(app: App, parts: PoolParts): Promise<Server> {
     await work.close();
   };
   app.use({ close }, `work of ${name}`);
-  return {
-    name,
-    upstream: toolServerUpstream({
-      pool: name,
-      handle: (request, caller) => tools.handle(request, caller),
-      scrubber: (principal) => placed.scrubber(principal),
-      problem: () => undefined,
-    }),
-    callAction: "sandbox/exec",
-    credential: undefined,
-  };
+  const upstream = toolServerUpstream({
+    pool: name,
+    handle: (request, caller) => tools.handle(request, caller),
+    scrubber: (principal) => placed.scrubber(principal),
+    problem: () => undefined,
+  });
+  return { server: { name, upstream, callAction: "sandbox/exec", credential: undefined }, start };
 }
 
-/** Makes sandboxes of the pool, each with a door of its own; without a session, one that only shows that it can be made. */
-async function starter(
-  parts: PoolParts,
-  placed: PlacedSecrets,
-): Promise<(session: Session | undefined) => Promise<LiveSandbox>> {
+function ownerOf(session: Session): DoorOwner | undefined {
+  const { handle, owner } = session;
+  return owner && { handle, principal: owner.principal, context: () => session.context };
+}
+
+async function starter(parts: PoolParts): Promise<StartFor> {
   const { name, pool, driver } = parts;
   const make = {
     driver,
@@ -94,19 +99,11 @@ async function starter(
   if (egress === undefined) return () => startSandbox(make);
   const folder = join(parts.state, "doors");
   await mkdir(folder, { recursive: true, mode: 0o711 });
-  const { tenant, policies, audit } = parts;
+  const { tenant, policies, audit, placed } = parts;
   const upstreamCa = egress.caFile === undefined ? undefined : readFileSync(egress.caFile, "utf8");
   const deps: DoorDeps = { folder, pool: name, tenant, egress, upstreamCa, policies, audit, placed };
-  return async (session) => {
-    const owner = session?.owner;
-    if (session === undefined || owner === undefined) return startSandbox(make);
-    const door = await openDoor(deps, {
-      handle: session.handle,
-      principal: owner.principal,
-      context: () => session.context,
-    });
-    return startSandbox({ ...make, door });
-  };
+  return async (owner) =>
+    startSandbox(owner === undefined ? make : { ...make, door: await openDoor(deps, owner) });
 }
 
 /** What this host does not give is known before any work is claimed. */

@@ -14,6 +14,7 @@ interface Holder {
 export class PlacedSecrets {
   readonly #secrets = new Map<string, { of: Holder; secret: ScrubSecret }[]>();
   readonly #scrubbers = new Map<string, Scrubber>();
+  #everything: Scrubber | undefined;
 
   /** Throws ScrubError for one that could not be found again. */
   add(of: Holder, { name, value, username }: ScrubSecret): void {
@@ -23,6 +24,12 @@ export class PlacedSecrets {
     if (same !== undefined) return;
     const secret = { name, value: Uint8Array.from(value), ...(username === undefined ? {} : { username }) };
     this.#set(principal, [...held, { of: { principal, handle }, secret }].slice(-mostPerPrincipal));
+  }
+
+  /** Of all principals: for answers that are nobody's in particular. */
+  get everything(): Scrubber {
+    this.#everything ??= compileScrub([...this.#secrets.values()].flat().map(({ secret }) => secret));
+    return this.#everything;
   }
 
   scrubber(principal: string): Scrubber | undefined {
@@ -36,6 +43,7 @@ export class PlacedSecrets {
   }
 
   #set(principal: string, held: { of: Holder; secret: ScrubSecret }[]): void {
+    this.#everything = undefined;
     if (held.length === 0) {
       this.#secrets.delete(principal);
       this.#scrubbers.delete(principal);
