@@ -113,6 +113,14 @@ describe("a command that takes too long", () => {
     expect(await running).toMatchObject({ end: "aborted" });
     expect(await shell.run("true", { signal: AbortSignal.abort() })).toMatchObject({ end: "aborted" });
   });
+
+  it("is killed when the caller gives up while its shell is starting", async () => {
+    const abort = new AbortController();
+    const running = shell.run("exec sleep 300", { signal: abort.signal });
+    await Promise.resolve().then(() => {});
+    abort.abort();
+    expect(await running).toMatchObject({ end: "aborted" });
+  });
 });
 
 describe("output", () => {

@@ -89,6 +89,7 @@ export class PersistentShell {
     const clock = setTimeout(() => kill("timeout"), timeoutMs);
     const abort = () => kill("aborted");
     signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort(); // it came while the shell was starting
     try {
       const markers = markersOf(randomBytes(16).toString("hex"));
       void shell.exec.write(Buffer.from(scriptOf(command, markers)));

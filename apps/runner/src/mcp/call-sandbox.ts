@@ -2,7 +2,8 @@ import { ServiceError } from "@sallyport/contracts";
 import { SandboxError } from "@sallyport/sandbox-agent";
 import { SandboxGone } from "../sandboxes/sandbox-gone.ts";
 import { failure } from "../tools/define-tool.ts";
-import type { Tool, ToolCall, ToolResult, Workbench } from "../tools/tool.ts";
+import type { Tool, ToolCall, ToolResult } from "../tools/tool.ts";
+import { type Bench, runOn } from "./bench.ts";
 import type { CallsInProgress } from "./calls-in-progress.ts";
 
 export interface CallDeps {
@@ -14,7 +15,7 @@ export interface SandboxCall extends ToolCall {
   readonly tool: Tool;
   readonly input: unknown;
   readonly handle: string;
-  readonly bench: () => Promise<Workbench>;
+  readonly bench: () => Promise<Bench>;
 }
 
 export type CallOutcome =
@@ -33,7 +34,7 @@ export async function callSandbox(call: SandboxCall, { calls, log }: CallDeps): 
   try {
     const signal = AbortSignal.any([call.signal, place.signal]);
     const bench = await call.bench();
-    return done(await call.tool.run(bench, call.input, { ...call, signal }));
+    return done(await runOn(bench, call.tool, { ...call, signal }));
   } catch (error) {
     call.signal.throwIfAborted();
     if (place.signal.aborted || error instanceof SandboxGone || error instanceof SandboxError)

@@ -1,4 +1,4 @@
-import type { Workbench } from "../tools/tool.ts";
+import type { Bench } from "./bench.ts";
 
 /** On whose behalf a request is made. The edge and the gate have checked it; nothing of it is read from the request. */
 export interface Caller {
@@ -19,6 +19,6 @@ export interface Sandboxes {
    * The workbench, made on first use. Rejects with `SandboxGone` for a handle that is unknown, another's, or of a
    * sandbox that has ended: it is never a fresh one.
    */
-  use(handle: string, caller: Caller): Promise<Workbench>;
+  use(handle: string, caller: Caller): Promise<Bench>;
   end(handle: string, caller: Caller): Promise<void>;
 }

@@ -6,7 +6,7 @@ import {
 import { ServiceError } from "@sallyport/contracts";
 import { SandboxGone } from "../sandboxes/sandbox-gone.ts";
 import { failure, inputProblem } from "../tools/define-tool.ts";
-import type { Workbench } from "../tools/tool.ts";
+import type { Bench } from "./bench.ts";
 import { type CallDeps, callSandbox, saidOf } from "./call-sandbox.ts";
 import { authInfoOf } from "./caller.ts";
 import { refusal } from "./http-refusal.ts";
@@ -14,7 +14,7 @@ import { mcpServer, type WireCall } from "./mcp-server.ts";
 import type { Caller, Sandboxes } from "./sandboxes.ts";
 import { wired } from "./stateless-wire.ts";
 import { listedTools } from "./tool-list.ts";
-import { tellingWhenCancelled } from "./watched-response.ts";
+import { watchedResponse } from "./watched-response.ts";
 
 export interface SessionDeps extends CallDeps {
   readonly sandboxes: Sandboxes;
@@ -30,7 +30,7 @@ interface Session {
 /** What this request alone brings to its calls. */
 interface OfRequest {
   /** Where it calls tools. */
-  readonly bench: Promise<Workbench> | undefined;
+  readonly bench: Promise<Bench> | undefined;
   readonly left: AbortSignal;
 }
 
@@ -66,7 +66,7 @@ export class SessionWire {
     const ofRequest: OfRequest = { bench, left: AbortSignal.any([left.signal, request.signal]) };
     const authInfo = authInfoOf(caller, { ofRequest });
     const response = await session.transport.handleRequest(request, { parsedBody: body, authInfo });
-    return tellingWhenCancelled(response, () => left.abort());
+    return watchedResponse(response, { left: () => left.abort() });
   }
 
   /** The session's calls end, and it is not found from now on. */
@@ -152,7 +152,7 @@ function callsTool(body: unknown): boolean {
 }
 
 /** Any other failure is for the call to tell. */
-async function isGone(bench: Promise<Workbench> | undefined): Promise<boolean> {
+async function isGone(bench: Promise<Bench> | undefined): Promise<boolean> {
   try {
     await bench;
     return false;

@@ -8,6 +8,7 @@ import { type ToolServerLimits, usualLimits } from "./limits.ts";
 import type { Caller, Sandboxes } from "./sandboxes.ts";
 import { SessionWire } from "./session-wire.ts";
 import { statelessWire } from "./stateless-wire.ts";
+import { watchedResponse } from "./watched-response.ts";
 
 export type { Caller, Sandboxes } from "./sandboxes.ts";
 
@@ -37,13 +38,25 @@ export function openToolServer(deps: ToolServerDeps): ToolServer {
   const calls = new CallsInProgress(limits.maxCallsPerSandbox);
   const stateless = statelessWire({ sandboxes, version, log, calls, maxBodyBytes });
   const sessions = new SessionWire({ sandboxes, version, log, calls, maxSessions });
+  const answer = async (request: Request, caller: Caller): Promise<Response> => {
+    const read = await bodyOf(request, maxBodyBytes);
+    if ("refused" in read) return read.refused;
+    if (await isLegacyRequest(request, read.body)) return await sessions.fetch(request, caller, read.body);
+    const { body: parsedBody } = read;
+    return await stateless.fetch(request, { parsedBody, authInfo: authInfoOf(caller) });
+  };
+  // Node's Request hears of an abort only while somebody holds it: one collected in mid-call could not be cancelled.
+  const held = new Set<Request>();
   return {
     handle: async (request, caller) => {
-      const read = await bodyOf(request, maxBodyBytes);
-      if ("refused" in read) return read.refused;
-      if (await isLegacyRequest(request, read.body)) return await sessions.fetch(request, caller, read.body);
-      const { body: parsedBody } = read;
-      return await stateless.fetch(request, { parsedBody, authInfo: authInfoOf(caller) });
+      held.add(request);
+      const over = () => held.delete(request);
+      try {
+        return watchedResponse(await answer(request, caller), { over });
+      } catch (error) {
+        over();
+        throw error;
+      }
     },
     ended: (handle) => {
       calls.end(handle, new SandboxGone());

@@ -1,15 +1,27 @@
-/** The same response; `cancelled` is told when its reader leaves before the end. */
-export function tellingWhenCancelled(response: Response, cancelled: () => void): Response {
-  if (response.body === null) return response;
+export interface Watch {
+  /** The reader left before the end. */
+  readonly left?: () => void;
+  /** It was read to its end, or its reader left. */
+  readonly over?: () => void;
+}
+
+/** The same response, whose reader is watched. */
+export function watchedResponse(response: Response, { left, over }: Watch): Response {
+  if (response.body === null) {
+    over?.();
+    return response;
+  }
   const reader = response.body.getReader();
   const body = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
       const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
+      if (!done) return controller.enqueue(value);
+      over?.();
+      controller.close();
     },
     cancel: async (reason) => {
-      cancelled();
+      left?.();
+      over?.();
       await reader.cancel(reason);
     },
   });
