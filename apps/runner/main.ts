@@ -7,6 +7,7 @@ import { buildAgent } from "@sallyport/sandbox-agent";
 import { exportTelemetry, joinRelay } from "@sallyport/zone";
 import { runnerConfig } from "./src/config.ts";
 import { serveEnvironment } from "./src/environment/serve-environment.ts";
+import { openRemotePool } from "./src/remote/open-remote-pool.ts";
 import { openDriver } from "./src/sandboxes/open-driver.ts";
 import { type OpenPool, openPool } from "./src/sandboxes/open-pool.ts";
 import { sandboxesOutsideQueue } from "./src/sandboxes/outside-queue.ts";
@@ -60,6 +61,8 @@ await runApp("runner", async (app) => {
     });
   }
   const servers = new Map([...pools].map(([name, { server }]) => [name, server]));
+  for (const [name, pool] of Object.entries(config.workers))
+    servers.set(name, openRemotePool(app, { name, pool, runner: config.instance }));
 
   await openGate(app, {
     ...{ ...material, bus, boot, servers, leases, audit, settings: config },

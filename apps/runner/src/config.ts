@@ -33,6 +33,15 @@ const Pool = z.strictObject({
 });
 export type Pool = z.output<typeof Pool>;
 
+/** A pool whose tools are run by workers outside, which an edge's work API serves. */
+const WorkerPool = z.strictObject({
+  /** Sessions at once. */
+  sessions: z.int().min(1).max(10_000).default(100),
+  /** A session that nobody uses ends. */
+  idle: duration({ min: "1s", max: "24h" }).default(10 * 60_000),
+});
+export type WorkerPool = z.output<typeof WorkerPool>;
+
 export const runnerConfig = appConfig({
   ...gateSettings,
   /** Bubblewrap, 0.11 or later. */
@@ -48,6 +57,8 @@ export const runnerConfig = appConfig({
   }),
   /** Environments of Anthropic's Managed Agents whose sessions are served here. */
   environments: z.array(environmentSettings).max(16).default([]),
+  /** Beside `pools`: gated here, run by workers outside. */
+  workers: z.record(PoolName, WorkerPool).default({}),
   limits: z
     .strictObject({
       broker: duration({ min: "100ms", max: "30s" }).default(5_000),

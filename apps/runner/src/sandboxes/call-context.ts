@@ -7,6 +7,8 @@ export interface CallContext {
   readonly traceparent: string | undefined;
   /** Rejects once the call's grant has ended: what still runs inside then has no credential any more. */
   readonly credential: UpstreamRequest["credential"];
+  /** Asks the edge that brought the call, while it lasts. */
+  readonly ask: UpstreamRequest["ask"];
 }
 
 /** The caller as the gate hands it over. */

@@ -24,6 +24,9 @@ export function sandboxesOutsideQueue(deps: {
         credential: async () => {
           throw new ServiceError("denied", "an agent without a grant has no credentials");
         },
+        ask: async () => {
+          throw new ServiceError("unavailable", "no edge has brought this call");
+        },
       };
       const handle = `${deps.runner}.${randomBytes(24).toString("base64url")}`;
       return oneSandbox(() => start({ handle, principal: handle, context: () => context }));

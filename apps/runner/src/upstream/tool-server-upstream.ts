@@ -27,11 +27,11 @@ function send(deps: ToolServerDeps, request: UpstreamRequest, reply: UpstreamRep
   const stop = new AbortController();
   let resume: (() => void) | undefined;
   const pass = async () => {
-    const { who, credential, trace } = request;
+    const { who, credential, ask, trace } = request;
     const caller: GatedCaller = {
       principal: request.principal,
       pool: deps.pool,
-      context: { who, credential, traceparent: trace?.traceparent },
+      context: { who, credential, ask, traceparent: trace?.traceparent },
       ...(request.work === undefined ? {} : { item: request.work }),
     };
     const response = await deps.handle(asRequest(request, stop.signal), caller);
