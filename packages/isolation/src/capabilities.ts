@@ -31,8 +31,11 @@ export interface Capabilities {
   readonly class: {
     /** `shared-uid`: weaker. A runner that is not root cannot give each sandbox its own, so they all share its uid. */
     readonly user: "own-uid" | "shared-uid";
-    /** `none`: weaker. No cgroup can be made, so memory, pids and CPU have no limit. */
-    readonly limits: "cgroup-v2" | "cgroup-v1" | "none";
+    /**
+     * `prlimit`: weaker. No cgroup can be made, so processes are counted by user namespace, and memory and CPU have no
+     * limit. `none`: pids have none either.
+     */
+    readonly limits: "cgroup-v2" | "cgroup-v1" | "prlimit" | "none";
     /** `tmpfs`: weaker. Sized in bytes alone, and a workspace has no base folder. */
     readonly workspace: "mounted" | "tmpfs";
   };

@@ -1,5 +1,7 @@
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Capabilities } from "./capabilities.ts";
+import type { DiffOptions, WorkspaceDiff } from "./workspace/diff.ts";
+import type { ExportOptions } from "./workspace/export-archive.ts";
 
 /** What a sandbox must be. Every field is a requirement: what the driver has not proven on this host is refused. */
 export interface SandboxSpec {
@@ -48,8 +50,20 @@ export interface Usage {
   readonly outOfMemoryKills: number | undefined;
 }
 
+/**
+ * The runner's view of a workspace, until `destroy`. Its content is hostile: it is read without following a link, and
+ * bounded. Both can be asked while the sandbox runs, and then tell of some moment in between.
+ */
+export interface Workspace {
+  diff(options?: DiffOptions): Promise<WorkspaceDiff>;
+  /** A tar archive of all that the sandbox sees below /workspace; fails with a WorkspaceError. */
+  export(options: ExportOptions): Readable;
+}
+
 export interface Sandbox {
   readonly id: string;
+  /** Undefined where the class has it as `tmpfs`, which the runner cannot see. */
+  readonly workspace: Workspace | undefined;
   /** The other end of the agent's fd 3. What comes out of it is hostile input. */
   readonly socket: Duplex;
   /** Resolves when no process of the sandbox is left. Its cgroup, uid and files stay until `destroy`. */
@@ -63,8 +77,12 @@ export interface IsolationDriver {
   readonly name: string;
   /** Runs the attacks inside a sandbox of this class; answers from memory after the first time. */
   probe(): Promise<Capabilities>;
-  /** Throws IsolationError: `refused` names the field that was not proven. */
-  create(spec: SandboxSpec): Promise<Sandbox>;
+  /**
+   * `archive` is a tar archive that the workspace begins with, over its base: files, folders and links that stay inside;
+   * anything else in it refuses the sandbox. Until it is changed, its content counts as the runner's memory.
+   * Throws IsolationError: `refused` names the field that was not proven, or `workspace.archive`.
+   */
+  create(spec: SandboxSpec, archive?: AsyncIterable<Uint8Array>): Promise<Sandbox>;
   /** Puts away what an earlier life of this driver left; returns the number of its sandboxes. */
   reap(): Promise<number>;
 }

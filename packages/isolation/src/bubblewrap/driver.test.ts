@@ -55,6 +55,35 @@ describe.skipIf(!isRoot)("the bubblewrap driver of a runner that is root (skippe
     expect(judged).toEqual({ user: "own-uid", limits: "cgroup-v1", workspace: "mounted" });
   });
 
+  it("counts processes by user where it can make no cgroup, and refuses what it then cannot limit", async () => {
+    const driver = await bubblewrapDriver({
+      ...world.options,
+      name: `${world.options.name}-p`,
+      state: join(world.folder, "prlimit"),
+      cgroupRoot: "/nowhere",
+    });
+    try {
+      const { class: judged, checks } = await driver.probe();
+      expect(judged.limits).toBe("prlimit");
+      const unproven = checks.filter(({ proven }) => !proven).map(({ protects }) => protects);
+      expect(unproven.sort()).toEqual(["limits.cpus", "limits.memoryBytes"]);
+      for (const [field, limits] of Object.entries({
+        "limits.memoryBytes": { memoryBytes: 64 * MiB },
+        "limits.cpus": { cpus: 1 },
+      }))
+        await expect(driver.create({ ...world.spec, limits })).rejects.toMatchObject({
+          code: "refused",
+          field,
+        });
+      const sandbox = await driver.create({ ...world.spec, limits: { pids: 20 } });
+      const forks = `my @all; my $saw; for (1..100) { my $pid = fork(); if (!defined $pid) { $saw = name(); last } if (!$pid) { sleep 60; exec "/bin/false" } push @all, $pid } "$saw " . @all`;
+      expect(await inside(sandbox, forks)).toMatch(/^EAGAIN 1\d$/);
+      await sandbox.destroy();
+    } finally {
+      await driver.close();
+    }
+  });
+
   it("gives each sandbox a uid of its own, which is never root's", async () => {
     await withSandbox((one) =>
       withSandbox(async (other) => {

@@ -6,6 +6,7 @@ import { IsolationError } from "../isolation-error.ts";
 import { probe } from "../probe/probe.ts";
 import { inheritedDescriptors } from "./inherited.ts";
 import { impassable } from "./passable.ts";
+import { findPrlimit } from "./prlimit.ts";
 import { reap } from "./reap.ts";
 import { type StartDeps, startSandbox } from "./start.ts";
 import { openState } from "./state.ts";
@@ -37,7 +38,7 @@ export async function bubblewrapDriver(options: BubblewrapOptions): Promise<Bubb
   const deps = await open(options);
   const judged: Capabilities["class"] = {
     user: deps.uids ? "own-uid" : "shared-uid",
-    limits: deps.cgroups?.kind ?? "none",
+    limits: deps.cgroups?.kind ?? (deps.prlimit ? "prlimit" : "none"),
     workspace: deps.uids ? "mounted" : "tmpfs",
   };
   let probed: Promise<Capabilities> | undefined;
@@ -53,9 +54,9 @@ export async function bubblewrapDriver(options: BubblewrapOptions): Promise<Bubb
   return {
     name: "bubblewrap",
     probe: probeOnce,
-    async create(spec) {
+    async create(spec, archive) {
       assertProven(spec, await probeOnce());
-      return await startSandbox(deps, spec);
+      return await startSandbox(deps, spec, archive);
     },
     reap: () => reap(deps),
     async close() {
@@ -94,12 +95,14 @@ async function open(options: BubblewrapOptions): Promise<StartDeps> {
       `delegatedCgroup: ${delegatedCgroup} has not memory, pids and cpu to give`,
     );
   const opened = await openState({ root: state, arch, mounts: root });
+  const cgroups = delegated ?? (await cgroupsV1(cgroupRoot, name));
   return {
     bwrap,
     inherited: await inheritedDescriptors(),
     state: opened,
     uids: root && uids ? uidsOf(uids) : undefined,
-    cgroups: delegated ?? (await cgroupsV1(cgroupRoot, name)),
+    cgroups,
+    prlimit: cgroups ? undefined : await findPrlimit(),
     living: new Map(),
   };
 }

@@ -2,6 +2,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { leakCheck } from "@sallyport/testkit";
 import { afterAll, expect, it } from "vitest";
+import { IsolationError } from "../isolation-error.ts";
 import { launch } from "./launch.ts";
 import { passableFolder } from "./world.fixture.ts";
 
@@ -13,7 +14,7 @@ it("tells at once why a program ended that never began, however early it ended",
   try {
     const bwrap = join(folder, "bwrap");
     await writeFile(bwrap, "#!/bin/sh\necho no library >&2\nexit 127\n", { mode: 0o755 });
-    const options = { bwrap, args: [], seccomp: "/dev/null", inherited: [], uid: undefined };
+    const options = { bwrap, prepare: async () => [], seccomp: "/dev/null", inherited: [], uid: undefined };
     const began = performance.now();
     for (let round = 0; round < 20; round++)
       await expect(launch({ ...options, beforeStart: async () => {} })).rejects.toMatchObject({
@@ -30,11 +31,25 @@ it("tells that a program could not be run at all", async () => {
   await expect(
     launch({
       bwrap: "/nowhere/bwrap",
-      args: [],
+      prepare: async () => [],
       seccomp: "/dev/null",
       inherited: [],
       uid: undefined,
       beforeStart: async () => {},
     }),
   ).rejects.toMatchObject({ code: "start" });
+});
+
+it("gives up, and keeps the reason, when what the arguments speak of could not be made", async () => {
+  const refused = new IsolationError("refused", "no such base", { field: "workspace.base" });
+  await expect(
+    launch({
+      bwrap: "/usr/bin/cat",
+      prepare: () => Promise.reject(refused),
+      seccomp: "/dev/null",
+      inherited: [],
+      uid: undefined,
+      beforeStart: async () => {},
+    }),
+  ).rejects.toBe(refused);
 });

@@ -8,7 +8,8 @@ import { descriptors } from "./args.ts";
 
 export interface LaunchOptions {
   readonly bwrap: string;
-  readonly args: readonly string[];
+  /** Makes what the arguments speak of, while bubblewrap is being loaded: it reads them before it does anything. */
+  readonly prepare: () => Promise<readonly string[]>;
   /** File of the seccomp program. */
   readonly seccomp: string;
   /** Descriptors of the runner that would be inherited. */
@@ -57,6 +58,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   let monitor: ChildProcess;
   let exited: Promise<{ code: number | undefined }>;
   let said: Said;
+  let preparing: Promise<readonly string[]> | undefined;
   try {
     monitor = spawn(options.bwrap, [...args, "--", "/sallyport/agent"], {
       // The first process inside keeps what it was started with, to be read at /proc/1/environ.
@@ -75,8 +77,11 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     await nothing.close();
   }
   try {
+    preparing = options.prepare();
+    preparing.catch(() => {}); // told where it is waited for
     const socket = stream(monitor, descriptors.agent, Duplex);
-    stream(monitor, descriptors.args, Writable).end(options.args.map((each) => `${each}\0`).join(""));
+    const given = stream(monitor, descriptors.args, Writable);
+    given.end((await preparing).map((each) => `${each}\0`).join(""));
     const info = stream(monitor, descriptors.info, Readable);
     const initPid = await within(Promise.race([childPid(info), exited.then(() => undefined)]));
     if (initPid === undefined) throw new Error("it ended before the sandbox began");
@@ -88,9 +93,12 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   } catch (cause) {
     monitor.kill("SIGKILL");
     await exited;
+    // What is still being made would be in the way of whoever puts it away.
+    await preparing?.catch(() => {});
     // What it wrote last may still be in the pipe; a first process that outlives it holds that open.
     await Promise.race([said.all, pause(lastWordsMilliseconds, undefined, { ref: false })]);
     for (const each of monitor.stdio) each?.destroy();
+    if (cause instanceof IsolationError) throw cause;
     const why = said.text() || (cause instanceof Error ? cause.message : "unknown");
     throw new IsolationError("start", why, { cause });
   }

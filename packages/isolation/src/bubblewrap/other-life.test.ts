@@ -106,12 +106,11 @@ describe.skipIf(!othersCanRun)(
           refusal: unknown;
         };
         if (runner.exitCode === null) await once(runner, "exit");
-        expect(capabilities.class).toEqual({ user: "shared-uid", limits: "none", workspace: "tmpfs" });
+        expect(capabilities.class).toEqual({ user: "shared-uid", limits: "prlimit", workspace: "tmpfs" });
         const unproven = capabilities.checks.filter(({ proven }) => !proven);
         expect(unproven.map(({ protects }) => protects).sort()).toEqual([
           "limits.cpus",
           "limits.memoryBytes",
-          "limits.pids",
           "workspace.base",
           "workspace.inodes",
         ]);

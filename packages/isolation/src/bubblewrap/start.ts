@@ -1,11 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { lchown, mkdir } from "node:fs/promises";
 import type { Cgroup, Cgroups } from "../cgroup/cgroup.ts";
-import type { Sandbox, SandboxSpec, Usage } from "../driver.ts";
+import type { Sandbox, SandboxSpec, Usage, Workspace } from "../driver.ts";
+import { IsolationError } from "../isolation-error.ts";
+import { diffWorkspace, type Layers } from "../workspace/diff.ts";
+import { exportArchive } from "../workspace/export-archive.ts";
 import { bubblewrapArgs } from "./args.ts";
 import { mountWorkspace } from "./disk.ts";
 import { emptied, endSandbox } from "./end.ts";
 import { type Launched, launch } from "./launch.ts";
+import { limitProcesses } from "./prlimit.ts";
 import { assertSocket, keyFiles } from "./sources.ts";
 import type { State } from "./state.ts";
 import type { Uids } from "./uids.ts";
@@ -17,6 +21,8 @@ export interface StartDeps {
   /** Undefined for a runner that isn't root. */
   readonly uids: Uids | undefined;
   readonly cgroups: Cgroups | undefined;
+  /** The program that limits processes, where there is no cgroup and it is. */
+  readonly prlimit: string | undefined;
   /** By id: what `reap` must not touch and `close` must destroy. */
   readonly living: Map<string, () => Promise<unknown>>;
 }
@@ -28,15 +34,21 @@ const uncounted: Usage = {
 };
 
 /** Starts a sandbox whose spec was found to be proven. Throws IsolationError, and then nothing of it is left. */
-export async function startSandbox(deps: StartDeps, spec: SandboxSpec): Promise<Sandbox> {
+export async function startSandbox(
+  deps: StartDeps,
+  spec: SandboxSpec,
+  archive?: AsyncIterable<Uint8Array>,
+): Promise<Sandbox> {
   const { state, uids, cgroups, living } = deps;
   const id = randomBytes(8).toString("hex");
   const uid = uids?.take();
   let cgroup: Cgroup | undefined;
+  let layers: Layers | undefined;
   let launched: Launched | undefined;
   const putAway = async (): Promise<Usage> => {
     if (launched) await endSandbox(launched, cgroup);
     else if (cgroup) await emptied(cgroup);
+    else await cgroups?.existing(id).remove();
     launched?.socket.destroy();
     const usage = (await cgroup?.usage()) ?? uncounted;
     await cgroup?.remove();
@@ -53,27 +65,70 @@ export async function startSandbox(deps: StartDeps, spec: SandboxSpec): Promise<
   };
   living.set(id, destroy);
   try {
-    await mkdir(state.folder(id), { mode: 0o711 });
-    if (spec.egress) await assertSocket(spec.egress.socket);
-    let workspace: string | undefined;
-    if (uid !== undefined) {
-      workspace = await mountWorkspace(state.folder(id), uid, spec.workspace);
-      // Connecting needs the right to write; no other sandbox gets it.
-      if (spec.egress) await lchown(spec.egress.socket, uid, uid);
-    }
-    cgroup = await cgroups?.create(id, spec.limits);
-    const group = cgroup;
+    const prepare = async (): Promise<readonly string[]> => {
+      await mkdir(state.folder(id), { mode: 0o711 });
+      if (spec.egress) await assertSocket(spec.egress.socket);
+      // Both are waited for, whatever comes of one: what was made is put away.
+      const [mounted, grouped] = await Promise.allSettled([
+        makeWorkspace(deps, spec, { folder: state.folder(id), uid, archive }),
+        cgroups?.create(id, spec.limits),
+      ]);
+      if (grouped.status === "rejected") throw grouped.reason;
+      cgroup = grouped.value;
+      if (mounted.status === "rejected") throw mounted.reason;
+      layers = mounted.value;
+      return bubblewrapArgs(spec, {
+        etc: state.etc,
+        covered: await keyFiles(),
+        workspace: layers?.merged,
+      });
+    };
     launched = await launch({
       bwrap: deps.bwrap,
-      args: bubblewrapArgs(spec, { etc: state.etc, covered: await keyFiles(), workspace }),
+      prepare,
       seccomp: state.seccomp,
       inherited: deps.inherited,
       uid,
-      beforeStart: async (pid) => await group?.join(pid),
+      beforeStart: async (pid) => {
+        await cgroup?.join(pid);
+        const { pids } = spec.limits;
+        if (deps.prlimit !== undefined && pids !== undefined)
+          await limitProcesses(deps.prlimit, { pid, uid, pids });
+      },
     });
-    return { id, socket: launched.socket, ended: launched.ended, destroy };
+    const workspace = layers && workspaceOf(layers);
+    return { id, workspace, socket: launched.socket, ended: launched.ended, destroy };
   } catch (cause) {
     await destroy();
     throw cause;
   }
+}
+
+interface WorkspacePlace {
+  readonly folder: string;
+  readonly uid: number | undefined;
+  readonly archive: AsyncIterable<Uint8Array> | undefined;
+}
+
+async function makeWorkspace(
+  { uids }: StartDeps,
+  spec: SandboxSpec,
+  { folder, uid, archive }: WorkspacePlace,
+): Promise<Layers | undefined> {
+  if (uids === undefined || uid === undefined) {
+    if (archive === undefined) return undefined;
+    throw new IsolationError("refused", "a runner that is not root cannot fill a workspace", {
+      field: "workspace.archive",
+    });
+  }
+  // Connecting needs the right to write; no other sandbox gets it.
+  if (spec.egress) await lchown(spec.egress.socket, uid, uid);
+  return await mountWorkspace(folder, spec.workspace, { uid, archive });
+}
+
+function workspaceOf(layers: Layers): Workspace {
+  return {
+    diff: (options = {}) => diffWorkspace(layers, options),
+    export: (options) => exportArchive(layers.merged, options),
+  };
 }

@@ -31,7 +31,9 @@ function groupsBelow(parents: Parents): Cgroups {
   return {
     kind: "cgroup-v1",
     async create(id, limits) {
-      for (const controller of controllers) await mkdir(join(parents[controller], id), { recursive: true });
+      await Promise.all(
+        controllers.map((controller) => mkdir(join(parents[controller], id), { recursive: true })),
+      );
       await setLimits(id, parents, limits);
       return of(id);
     },
@@ -71,8 +73,11 @@ function group(id: string, parents: Parents): Cgroup {
   const memory = join(parents.memory, id);
   return {
     async join(pid) {
-      for (const controller of controllers)
-        await writeFile(join(parents[controller], id, "cgroup.procs"), String(pid));
+      await Promise.all(
+        controllers.map((controller) =>
+          writeFile(join(parents[controller], id, "cgroup.procs"), String(pid)),
+        ),
+      );
     },
     async pids() {
       const found = await Promise.all(
@@ -89,7 +94,7 @@ function group(id: string, parents: Parents): Cgroup {
       };
     },
     async remove() {
-      for (const controller of controllers) await removeGroup(join(parents[controller], id));
+      await Promise.all(controllers.map((controller) => removeGroup(join(parents[controller], id))));
     },
   };
 }

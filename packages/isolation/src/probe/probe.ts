@@ -41,9 +41,9 @@ export async function probe(options: ProbeOptions): Promise<Capabilities> {
   const door = await listen(join(folder, "door"));
   try {
     const mounted = judged.workspace === "mounted";
-    const limited = judged.limits !== "none";
+    const limits = limitAttacks.filter(({ protects }) => !unlimited(judged).includes(protects));
     const space = mounted ? [...spaceAttacks, inodeAttack] : spaceAttacks;
-    const attacks = [...isolationAttacks, egressAttack, ...space, ...(limited ? limitAttacks : [])];
+    const attacks = [...isolationAttacks, egressAttack, ...space, ...limits];
     const checks = await attempt(options, attacks);
     if (mounted)
       checks.push(
@@ -92,8 +92,14 @@ async function unchanged(folder: string): Promise<(check: Check) => Check> {
     outside === below ? check : { ...check, proven: false, seen: `outside: ${outside.slice(0, 100)}` };
 }
 
+/** The limits that a class has no means for. */
+function unlimited({ limits }: Capabilities["class"]): readonly Protects[] {
+  if (limits === "none") return ["limits.memoryBytes", "limits.pids", "limits.cpus"];
+  return limits === "prlimit" ? ["limits.memoryBytes", "limits.cpus"] : [];
+}
+
 /** What the class does not even try, for whoever reads the list. */
-function lacking({ limits, workspace }: Capabilities["class"]): readonly Check[] {
+function lacking(judged: Capabilities["class"]): readonly Check[] {
   const lack = (protects: Protects, expected: string, why: string): Check => ({
     check: `set ${protects}`,
     protects,
@@ -105,12 +111,8 @@ function lacking({ limits, workspace }: Capabilities["class"]): readonly Check[]
   const cgroup = "The runner can make no cgroup: run it as root, or delegate one to it.";
   const mount = "The runner can mount nothing: run it as root.";
   return [
-    ...(limits === "none"
-      ? (["limits.memoryBytes", "limits.pids", "limits.cpus"] as const).map((each) =>
-          lack(each, "a cgroup", cgroup),
-        )
-      : []),
-    ...(workspace === "tmpfs"
+    ...unlimited(judged).map((each) => lack(each, "a cgroup", cgroup)),
+    ...(judged.workspace === "tmpfs"
       ? (["workspace.inodes", "workspace.base"] as const).map((each) =>
           lack(each, "a mounted workspace", mount),
         )
@@ -131,7 +133,12 @@ function probeSpec(
       ...(base === undefined ? {} : { base }),
     },
     temporaryBytes: temporaryMiB * mebibyte,
-    limits: limits === "none" ? {} : { memoryBytes: memoryMiB * mebibyte, pids, cpus },
+    limits:
+      limits === "none"
+        ? {}
+        : limits === "prlimit"
+          ? { pids }
+          : { memoryBytes: memoryMiB * mebibyte, pids, cpus },
     egress: { socket: join(folder, "door") },
   };
 }
