@@ -47,6 +47,7 @@ export async function handleExchange(
     relay(deps, call, lease);
   } catch (thrown) {
     finishUnsent(exchange, thrown);
+    giveBack(deps, exchange);
     deps.calls.ended(exchange);
     spans?.end(
       thrown instanceof Answered ? { status: thrown.answer.status } : { error: asServiceError(thrown) },
@@ -59,6 +60,11 @@ export async function handleExchange(
 function finishUnsent(exchange: Incoming, thrown: unknown): void {
   if (thrown instanceof Answered) answer(exchange, thrown.answer);
   else exchange.fail(asServiceError(thrown));
+}
+
+function giveBack(deps: ExchangeDeps, exchange: Incoming): void {
+  const head = ExchangeHead.safeParse(exchange.head);
+  if (head.data?.work !== undefined) deps.servers.get(head.data.server)?.upstream.unused?.(head.data.work);
 }
 
 function readHead(exchange: Incoming): ExchangeHead {

@@ -55,6 +55,8 @@ export interface Upstream {
     principal: string;
     messages?: readonly Message[];
   }): boolean;
+  /** A work item was claimed for a call that was refused, or failed, before it came here: nobody will begin its session. */
+  unused?(work: string): void;
   /** Knows the secrets that the process behind a session, or of an agent without one, got at its start. */
   scrubber?(session: string | undefined, principal?: string): Scrubber | undefined;
   /** Why it cannot be used now, for doctor and presence; undefined when it can. */

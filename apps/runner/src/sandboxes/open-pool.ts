@@ -78,6 +78,7 @@ export async function openPool(app: App, parts: PoolParts): Promise<OpenPool> {
     pool: name,
     handle: (request, caller) => tools.handle(request, caller),
     scrubber: (principal) => placed.scrubber(principal),
+    unused: (item) => sandboxes.unused(item),
     problem: () => undefined,
   });
   return { server: { name, upstream, callAction: "sandbox/exec", credential: undefined }, start };

@@ -31,6 +31,7 @@ export interface PoolDeps {
 export class SandboxPool implements Sandboxes {
   readonly #deps: PoolDeps;
   readonly #sessions = new Map<string, Session>();
+  readonly #unused = new Set<string>();
 
   constructor(deps: PoolDeps) {
     this.#deps = deps;
@@ -46,6 +47,7 @@ export class SandboxPool implements Sandboxes {
       this.#deps.log.warn({ item: item.id }, "the session's runner is gone, and the session with it");
       return;
     }
+    if (this.#unused.delete(item.id)) return;
     const { runner, times, ended, log } = this.#deps;
     const handle = `${runner}.${randomBytes(24).toString("base64url")}`;
     const session = new Session({ item, handle, times: { ...times, openWithinMs } });
@@ -64,21 +66,39 @@ export class SandboxPool implements Sandboxes {
     }
   }
 
+  /**
+   * The call that an item was claimed for was refused: its place is free for somebody else now, not when the time to open
+   * it is over. The refusal may be faster than the first heartbeat of the item.
+   */
+  unused(item: string): void {
+    const session = this.#of(item);
+    if (session !== undefined) {
+      if (session.owner === undefined) session.end("the call that it was claimed for was refused");
+      return;
+    }
+    this.#unused.add(item);
+    setTimeout(() => this.#unused.delete(item), openWithinMs).unref();
+  }
+
   /** The edge's call may be faster than the first heartbeat of the item that was claimed for it. */
   async open({ principal, pool, item }: Caller): Promise<string> {
+    if (item === undefined) throw new SandboxGone("no sandbox was claimed for this session; begin a new one");
     const owner = { principal, pool };
-    this.#checkCount(owner);
-    const until = performance.now() + itemWithinMs;
-    while (item !== undefined) {
-      for (const session of this.#sessions.values()) {
-        if (session.item.id !== item) continue;
+    try {
+      this.#checkCount(owner);
+    } catch (error) {
+      this.unused(item);
+      throw error;
+    }
+    for (const until = performance.now() + itemWithinMs; ; ) {
+      const session = this.#of(item);
+      if (session !== undefined) {
         session.open(owner);
         return session.handle;
       }
-      if (performance.now() >= until) break;
+      if (performance.now() >= until) throw new SandboxGone("its runner did not begin the session in time");
       await delay(lookEveryMs);
     }
-    throw new SandboxGone("no sandbox was claimed for this session; begin a new one");
   }
 
   async use(handle: string, caller: Caller): Promise<Workbench> {
@@ -99,6 +119,10 @@ export class SandboxPool implements Sandboxes {
     const session = this.#sessions.get(handle);
     if (session?.isOf(owner) !== true) throw new SandboxGone();
     return session;
+  }
+
+  #of(item: string): Session | undefined {
+    return [...this.#sessions.values()].find((session) => session.item.id === item);
   }
 
   #checkCount(owner: { principal: string; pool: string }): void {

@@ -9,6 +9,8 @@ export interface ToolServerDeps {
   handle(request: Request, caller: Caller): Promise<Response>;
   /** Knows what was placed for this principal's sandboxes. */
   scrubber?(principal: string): Scrubber | undefined;
+  /** The call that this work item was claimed for does not come. */
+  unused?(work: string): void;
   problem(): string | undefined;
 }
 
@@ -18,6 +20,7 @@ export function toolServerUpstream(deps: ToolServerDeps): Upstream {
     send: (request, reply) => send(deps, request, reply),
     needsLease: () => false,
     scrubber: (_session, principal) => (principal === undefined ? undefined : deps.scrubber?.(principal)),
+    ...(deps.unused === undefined ? {} : { unused: deps.unused }),
     problem: deps.problem,
     close: async () => {},
   };
