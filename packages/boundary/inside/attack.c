@@ -58,7 +58,7 @@ static const char *name_of(int number) {
       {ENOTTY, "ENOTTY"}, {EIO, "EIO"}, {EPROTONOSUPPORT, "EPROTONOSUPPORT"}, {ESOCKTNOSUPPORT, "ESOCKTNOSUPPORT"},
       {ENODEV, "ENODEV"}, {ENXIO, "ENXIO"}, {EBUSY, "EBUSY"}, {EEXIST, "EEXIST"}, {EUSERS, "EUSERS"},
       {EOPNOTSUPP, "EOPNOTSUPP"}, {EMFILE, "EMFILE"}, {ENOTDIR, "ENOTDIR"}, {ETXTBSY, "ETXTBSY"},
-      {ENOKEY, "ENOKEY"}, {EOVERFLOW, "EOVERFLOW"}, {ENOTBLK, "ENOTBLK"},
+      {ENOKEY, "ENOKEY"}, {EOVERFLOW, "EOVERFLOW"}, {EPIPE, "EPIPE"},
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (known[i].number == number) return known[i].name;
