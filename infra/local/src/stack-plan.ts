@@ -26,6 +26,10 @@ export interface StackPlan {
   connectors?: readonly string[];
   /** Pools of sandboxes. Without them there is no runner. */
   sandboxes?: Record<string, SandboxPlan>;
+  /** Pools whose tools are run by workers outside: the runner's settings of them. */
+  workers?: Record<string, object>;
+  /** Environments of Anthropic's that the runner serves: its settings of them. */
+  environments?: readonly object[];
   /** How long edge and connectors wait for calls in progress when they stop. */
   drain?: string;
   /** Whether the audit log is on disk before it is acknowledged. */

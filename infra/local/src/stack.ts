@@ -76,7 +76,7 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
   const clients = { names: [plan.agent ?? demoClient, "other-agent"], secret: crypto.randomUUID() };
   const issuer = await startTokens(material, starter, {
     edgeUrl,
-    servers: [...Object.keys(servers), ...pools],
+    servers: [...Object.keys(servers), ...pools, ...Object.keys(plan.workers ?? {})],
     clients,
     port: plan.issuerPort,
   });

@@ -66,8 +66,9 @@ export async function zoneConfigs(
     );
   }
   const runners: ZoneConfig[] = [];
+  const workers = Object.keys(plan.workers ?? {});
   if (plan.sandboxes !== undefined && around.sandboxHost !== undefined) {
-    const key = await material.runnerKey(runner, Object.keys(plan.sandboxes));
+    const key = await material.runnerKey(runner, [...Object.keys(plan.sandboxes), ...workers]);
     runners.push(
       await zone("runner", runner, {
         tenant,
@@ -77,6 +78,8 @@ export async function zoneConfigs(
         policies,
         ...around.sandboxHost,
         pools: mapValues(plan.sandboxes, ({ pool }) => pool),
+        workers: plan.workers ?? {},
+        environments: plan.environments ?? [],
         limits,
       }),
     );
@@ -107,6 +110,7 @@ export async function zoneConfigs(
       tokens,
       signingKey: keys.privateFile,
       enrolments,
+      environments: workers,
       ...(plan.sandboxes ? { sandboxes: mapValues(plan.sandboxes, (one) => one.requirements) } : {}),
       limits,
     }),
