@@ -223,10 +223,14 @@ export async function recordRefusal(
 
 export function answerOf(outgoing: ClientRequest, target: Target): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    outgoing.on("response", resolve);
+    let known = false;
+    outgoing.on("response", (answer: IncomingMessage) => {
+      known = true;
+      resolve(answer);
+    });
     outgoing.on("error", (error) => reject(asFailure(error, target)));
     // An answer of 101 that nobody asked for closes without a word.
-    outgoing.on("close", () => reject(asFailure(new Error("closed"), target)));
+    outgoing.on("close", () => known || reject(asFailure(new Error("closed"), target)));
   });
 }
 

@@ -36,26 +36,37 @@ export async function passAnswer(
   await Promise.all([pipeline(answer, decoder.writable), pump(decoder.readable, stream, response)]);
 }
 
+const MOST_WAITING = 256 * 1024;
+
 /** What comes in one turn of the loop leaves in one write: TLS brings a large body in pieces of 16 KiB. */
 function pump(from: Readable, stream: ScrubStream, to: ServerResponse): Promise<void> {
   return new Promise((resolve, reject) => {
-    let corked = false;
-    const uncork = () => {
-      corked = false;
-      to.uncork();
+    let waiting: Uint8Array[] = [];
+    let size = 0;
+    let last = false;
+    const flush = () => {
+      if (to.destroyed) return;
+      const piece = waiting.length === 1 ? waiting[0] : Buffer.concat(waiting);
+      [waiting, size] = [[], 0];
+      if (last) to.end(piece);
+      else if (to.write(piece)) from.resume();
+      else from.pause();
     };
-    from.on("data", (chunk: Uint8Array) => {
-      const clean = stream.push(chunk);
+    const add = (clean: Uint8Array) => {
       if (clean.length === 0) return;
-      if (!corked) {
-        corked = true;
-        to.cork();
-        setImmediate(uncork);
-      }
-      if (!to.write(clean)) from.pause();
-    });
+      if (size === 0) setImmediate(flush);
+      waiting.push(clean);
+      size += clean.length;
+      if (size > MOST_WAITING) from.pause();
+    };
+    from.on("data", (chunk: Uint8Array) => add(stream.push(chunk)));
     to.on("drain", () => from.resume());
-    from.once("end", () => to.end(stream.end()));
+    from.once("end", () => {
+      last = true;
+      const rest = stream.end();
+      if (rest.length > 0) add(rest);
+      else if (size === 0) to.end();
+    });
     from.once("error", reject);
     from.once("close", () => from.readableEnded || reject(new Error("the answer broke off")));
     to.once("finish", resolve);
