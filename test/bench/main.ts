@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { benchEgress } from "./egress/bench.ts";
+import { benchSandbox } from "./sandbox/bench.ts";
 import { benchTunnel } from "./tunnel/bench.ts";
 
 const usage = `usage: pnpm bench tunnel [--rounds 5] [--seconds 2] [--sizes 64,16384,262144] [--concurrency 32,1] [--streams 1000]
@@ -16,7 +17,7 @@ Compares a plain Node CONNECT proxy with a sandbox's door, passing TLS on and en
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string" },
     seconds: { type: "string", default: "2" },
     sizes: { type: "string", default: "64,16384,262144" },
     concurrency: { type: "string", default: "32,1" },
@@ -24,6 +25,10 @@ const { values, positionals } = parseArgs({
     sample: { type: "string", default: "1" },
     profile: { type: "string" },
     "no-sync": { type: "boolean", default: false },
+    creations: { type: "string", default: "300" },
+    warm: { type: "string", default: "200" },
+    idle: { type: "string", default: "100" },
+    soak: { type: "string", default: "0" },
     help: { type: "boolean", default: false },
   },
 });
@@ -31,12 +36,19 @@ const egress = positionals[0] === "egress";
 if (egress && !values.help) {
   const { rounds, seconds, profile } = values;
   await benchEgress({ rounds: Number(rounds), seconds: Number(seconds), profile }, console.log);
+} else if (positionals[0] === "sandbox" && !values.help) {
+  const { rounds = "50", creations, warm, idle, soak } = values;
+  const numbers = { rounds, creations, warm, idle, soak };
+  const options = Object.fromEntries(
+    Object.entries(numbers).map(([name, value]) => [name, Number(value)]),
+  ) as Record<keyof typeof numbers, number>;
+  await benchSandbox(options, console.log);
 } else if (values.help || positionals[0] !== "tunnel") {
   console.log(usage);
   process.exitCode = values.help ? 0 : 2;
 } else {
   const options = {
-    rounds: Number(values.rounds),
+    rounds: Number(values.rounds ?? "5"),
     seconds: Number(values.seconds),
     sizes: values.sizes.split(",").map(Number),
     concurrencies: values.concurrency.split(",").map(Number),

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Cgroup } from "../cgroup/cgroup.ts";
 import { IsolationError } from "../isolation-error.ts";
@@ -18,6 +19,20 @@ export async function endSandbox(
   const late = pause(patienceMilliseconds, "late", { ref: false });
   if ((await Promise.race([ended, late])) === "late") monitor.kill("SIGKILL");
   if (cgroup) await emptied(cgroup);
+  else await gone(initPid);
+}
+
+/**
+ * A sandbox whose agent ended by itself is told by bubblewrap before its first process, and with it all others, is gone.
+ * Waits for no longer than that can take: by then the number may be another's.
+ */
+async function gone(pid: number): Promise<void> {
+  const deadline = Date.now() + 1_000;
+  while (Date.now() < deadline) {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    if (stat === "" || /\) [ZX] /.test(stat)) return;
+    await pause(2);
+  }
 }
 
 /** Kills what is in a group until nothing is. Throws when something stays: a process in uninterruptible sleep. */

@@ -1,0 +1,75 @@
+import { randomBytes } from "node:crypto";
+import { chmod, cp, mkdtemp, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import {
+  type BubblewrapDriver,
+  bubblewrapDriver,
+  type SandboxSpec,
+  type UidRange,
+} from "@sallyport/isolation";
+import { buildAgent, SandboxClient } from "@sallyport/sandbox-agent";
+import { findTool } from "@sallyport/testkit";
+
+export interface SandboxWorld {
+  readonly driver: BubblewrapDriver;
+  readonly bwrap: string;
+  readonly agent: string;
+  readonly folder: string;
+  readonly name: string;
+  readonly uids: UidRange;
+  /** A sandbox whose agent has answered. */
+  start(change?: Partial<SandboxSpec>): Promise<{ client: SandboxClient; end(): Promise<void> }>;
+  close(): Promise<void>;
+}
+
+const MiB = 1_048_576;
+
+/** The hardened driver as a root runner has it: each sandbox its own uid, cgroup and sized disk. */
+export async function openSandboxWorld(say: (line: string) => void): Promise<SandboxWorld> {
+  if (process.geteuid?.() !== 0) throw new Error("the bench measures what a root runner has: run it as root");
+  const folder = await mkdtemp("/var/tmp/sallyport-bench-");
+  await chmod(folder, 0o711);
+  // Other users must reach them: beside everything else of the bench, whatever folder the cache is in.
+  const found = await findTool("bwrap", { onProgress: say });
+  const wheel = join(found, "../../..");
+  await cp(wheel, join(folder, "wheel"), { recursive: true });
+  const bwrap = join(folder, "wheel", relative(wheel, found));
+  const agent = await buildAgent({ cacheFolder: join(folder, "agent") });
+  await chmod(join(folder, "agent"), 0o711);
+  const draw = randomBytes(4);
+  const name = `bench-${draw.toString("hex")}`;
+  const uids = { first: 1_200_000_000 + draw.readUInt16BE(0) * 256, count: 256 };
+  const driver = await bubblewrapDriver({ bwrap, name, state: join(folder, "state"), uids });
+  const spec: SandboxSpec = {
+    agent: { file: agent },
+    workspace: { bytes: 64 * MiB, inodes: 10_000 },
+    temporaryBytes: 16 * MiB,
+    limits: { memoryBytes: 256 * MiB, pids: 64, cpus: 2 },
+  };
+  const { class: judged } = await driver.probe();
+  say(`class: ${Object.values(judged).join(", ")}`);
+  return {
+    driver,
+    bwrap,
+    agent,
+    folder,
+    name,
+    uids,
+    async start(change = {}) {
+      const sandbox = await driver.create({ ...spec, ...change });
+      const client = new SandboxClient(sandbox.socket);
+      await client.ping();
+      return {
+        client,
+        async end() {
+          client.close();
+          await sandbox.destroy();
+        },
+      };
+    },
+    async close() {
+      await driver.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
