@@ -261,8 +261,12 @@ export class Environments {
     if (session.openCalls === 0) return;
     const taken = item.acknowledgedAt !== undefined;
     session.fruitless += 1;
-    if (taken && session.fruitless < maxFruitless) this.#enqueue(session, item.metadata.traceparent);
-    else session.fail(new ServiceError("unavailable", unserved(item.pool, taken)));
+    if (taken && session.fruitless < maxFruitless) {
+      this.#enqueue(session, item.metadata.traceparent);
+      return;
+    }
+    session.fruitless = 0;
+    session.fail(new ServiceError("unavailable", unserved(item.pool, taken)));
   }
 
   #seen(environment: string, worker: string): void {

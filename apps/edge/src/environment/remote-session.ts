@@ -144,12 +144,12 @@ export class RemoteSession {
     for (const listener of this.#listeners) listener.event(event);
   }
 
-  /** A call that is open stays, and all after it. */
+  /** A call that is open stays, however old it is. */
   #forget(): void {
     while (this.#events.length > maxKeptEvents || this.#bytes > maxKeptBytes) {
-      const [oldest] = this.#events;
-      if (oldest === undefined || this.#open.has(oldest.event.id) || this.#events.length === 1) return;
-      this.#events.shift();
+      const at = this.#events.findIndex(({ event }) => !this.#open.has(event.id));
+      const [oldest] = at < 0 ? [] : this.#events.splice(at, 1);
+      if (oldest === undefined) return;
       this.#bytes -= oldest.bytes;
     }
   }
