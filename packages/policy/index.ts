@@ -36,5 +36,5 @@
 export { compilePolicies, type PolicySet } from "./src/compile.ts";
 export type { Ask, Decision, ServerPolicies } from "./src/decide.ts";
 export type { HttpAsk, HttpPolicies } from "./src/decide-http.ts";
-export { loadPolicies } from "./src/load.ts";
+export { LivePolicies } from "./src/live.ts";
 export { PolicyError, type PolicyFile } from "./src/policy-error.ts";

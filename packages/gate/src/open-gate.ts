@@ -5,6 +5,7 @@ import type { App } from "@sallyport/runtime";
 import { CallsInProgress } from "./calls-in-progress.ts";
 import type { Leases } from "./credentials/leases.ts";
 import { Doors } from "./doors.ts";
+import { followPolicies } from "./follow-policies.ts";
 import { handleExchange } from "./handle-exchange.ts";
 import type { AuditLog } from "./open-audit.ts";
 import type { Server } from "./server.ts";
@@ -36,6 +37,7 @@ export async function openGate(app: App, parts: GateParts): Promise<void> {
   const { tenant, tokens } = settings;
   const now = () => new Date();
   app.addGrace(parts.drainMs);
+  followPolicies(app, parts.policies);
 
   const calls = new CallsInProgress();
   const revoked = revocationList();

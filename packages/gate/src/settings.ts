@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { InstanceName } from "@sallyport/contracts";
-import { loadPolicies, type PolicySet } from "@sallyport/policy";
+import { LivePolicies } from "@sallyport/policy";
 import { duration, filePath, secretFile } from "@sallyport/runtime";
 import { readPrivateKeyText } from "@sallyport/seal";
 import { natsSettings } from "@sallyport/zone";
@@ -43,7 +43,7 @@ export type GateSettings = z.output<typeof settings>;
 export interface GateMaterial {
   privateKey: Uint8Array;
   edges: ReadonlyMap<string, KeyObject>;
-  policies: PolicySet;
+  policies: LivePolicies;
 }
 
 export async function readGateMaterial(config: GateSettings): Promise<GateMaterial> {
@@ -52,6 +52,6 @@ export async function readGateMaterial(config: GateSettings): Promise<GateMateri
     edges: new Map(
       Object.entries(config.edges).map(([edge, file]) => [edge, createPublicKey(readFileSync(file))]),
     ),
-    policies: await loadPolicies(config.policies),
+    policies: await LivePolicies.open(config.policies),
   };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { compilePolicies } from "./compile.ts";
-import { loadPolicies } from "./load.ts";
+import { LivePolicies } from "./live.ts";
 import { PolicyError } from "./policy-error.ts";
 
 const allow = '@id("all") permit(principal, action, resource);';
@@ -208,7 +208,7 @@ describe("a policy set", () => {
   });
 });
 
-describe("loadPolicies", () => {
+describe("policies of files", () => {
   const dirs: string[] = [];
   const dir = async (files: Record<string, string | Uint8Array>) => {
     const path = await mkdtemp(join(tmpdir(), "policies-"));
@@ -227,9 +227,9 @@ describe("loadPolicies", () => {
       "README.md": "x",
     });
     const other = await dir({ "c.txt": '@id("c") permit(principal, action, resource);' });
-    const set = await loadPolicies([path, join(other, "c.txt")]);
+    const set = await LivePolicies.open([path, join(other, "c.txt")]);
     expect(set.count).toBe(3);
-    expect(set.digest).toBe((await loadPolicies([path, join(other, "c.txt")])).digest);
+    expect(set.digest).toBe((await LivePolicies.open([path, join(other, "c.txt")])).digest);
   });
 
   it.each<[string, Record<string, string | Uint8Array>, RegExp]>([
@@ -238,11 +238,11 @@ describe("loadPolicies", () => {
     ["a file that is not UTF-8", { "a.cedar": new Uint8Array([0xff]) }, /not valid UTF-8/],
     ["a file beyond 1 MiB", { "a.cedar": "/".repeat((1 << 20) + 1) }, /larger than/],
   ])("refuses %s", async (_, files, message) => {
-    await expect(loadPolicies([await dir(files)])).rejects.toThrow(message);
+    await expect(LivePolicies.open([await dir(files)])).rejects.toThrow(message);
   });
 
   it("refuses a path that is not there, and no path", async () => {
-    await expect(loadPolicies(["/nowhere/at/all"])).rejects.toThrow(/cannot be read: ENOENT/);
-    await expect(loadPolicies([])).rejects.toThrow(/there is no policy/);
+    await expect(LivePolicies.open(["/nowhere/at/all"])).rejects.toThrow(/cannot be read: ENOENT/);
+    await expect(LivePolicies.open([])).rejects.toThrow(/there is no policy/);
   });
 });

@@ -1,17 +1,16 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { compilePolicies, type PolicySet } from "./compile.ts";
 import { PolicyError, type PolicyFile } from "./policy-error.ts";
 
 const MAX_FILE_BYTES = 1 << 20;
 
 /**
- * Reads `*.cedar` of each directory (not below it) and each file named, and compiles them as one set. Throws PolicyError
- * for anything unclear; a process that cannot read its policies must not start.
+ * Reads `*.cedar` of each directory (not below it) and each file named. Throws PolicyError for anything unclear; a process
+ * that cannot read its policies must not start.
  */
-export async function loadPolicies(dirsOrFiles: readonly string[]): Promise<PolicySet> {
+export async function readPolicies(dirsOrFiles: readonly string[]): Promise<readonly PolicyFile[]> {
   const paths = (await Promise.all(dirsOrFiles.map(policyPaths))).flat();
-  return compilePolicies(await Promise.all(paths.map(readPolicyFile)));
+  return await Promise.all(paths.map(readPolicyFile));
 }
 
 async function policyPaths(path: string): Promise<readonly string[]> {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { getCACertificates } from "node:tls";
 import { type AuditFields, digest } from "@sallyport/audit";
 import { systemResolver } from "@sallyport/egress";
-import type { PolicySet } from "@sallyport/policy";
+import type { LivePolicies } from "@sallyport/policy";
 import {
   type Binding,
   type EgressDeps,
@@ -25,7 +25,7 @@ export interface DoorDeps {
   tenant: string;
   egress: EgressConfig;
   upstreamCa: string | undefined;
-  policies: PolicySet;
+  policies: LivePolicies;
   audit: { append(fields: AuditFields): Promise<void> };
   placed: PlacedSecrets;
 }
@@ -67,6 +67,7 @@ export async function openDoor(deps: DoorDeps, owner: DoorOwner): Promise<Door> 
     },
     egressDeps(deps, owner),
   );
+  const unfollow = deps.policies.onChange(() => proxy.setPolicy(deps.policies.http));
   const certificates = join(folder, "certificates.pem");
   const trusted = [...getCACertificates("default"), proxy.certificate ?? ""];
   await writeFile(certificates, trusted.join("\n"), { mode: 0o644 });
@@ -77,6 +78,7 @@ export async function openDoor(deps: DoorDeps, owner: DoorOwner): Promise<Door> 
       Object.entries(placeholders).map(([variable, { value }]) => [variable, value]),
     ),
     close: async () => {
+      unfollow();
       await proxy.close();
       await rm(folder, { recursive: true, force: true });
     },
