@@ -32,9 +32,11 @@ test("policies follow their files; what is wrong with them is said in readiness 
   expect(health()).toBe("ok");
 
   writeFileSync(file, "permit(");
-  await until("the mistake is said", async () => typeof health() === "object");
+  await until("the mistake is said", async () => typeof health() === "object", { within: 10_000 });
   expect(policies.count).toBe(1);
   writeFileSync(file, permit + permit.replace("all", "more"));
-  await until("the mended policies hold", async () => policies.count === 2 && health() === "ok");
+  await until("the mended policies hold", async () => policies.count === 2 && health() === "ok", {
+    within: 10_000,
+  });
   expect(errors).toHaveLength(1);
 });
