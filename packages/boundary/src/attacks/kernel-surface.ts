@@ -1,7 +1,8 @@
-import { chmod, copyFile, mkdir } from "node:fs/promises";
+import { chmod, copyFile, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { printable } from "@sallyport/contracts";
 import { type Attack, judge, type Seen, type Try, tried } from "../attack.ts";
+import { knownProcess } from "../known-process.ts";
 import type { World } from "../world.ts";
 
 /** Every line of one group of the attack program, in the sandbox that all share. */
@@ -41,6 +42,7 @@ export const kernelSurface: readonly Attack[] = [
       );
       const none = "0000000000000000";
       return judge([
+        ...(await whoIsWho(world)),
         ...(await inside.attack(["privilege"], (what) =>
           what === "no_new_privs" ? /^1$/ : /^E(?:PERM|INVAL)$/,
         )),
@@ -111,7 +113,7 @@ export const kernelSurface: readonly Attack[] = [
       const typed = stdout.replaceAll("\r", "").trimEnd().split("\n");
       // A session that began outside has no number in here.
       const sessions = await inside.perl(
-        String.raw`print join " ", map { slurp("/proc/$_/stat") =~ /^.*\) \S+ \d+ \d+ (\d+)/s ? ($1 > 0 ? "own" : "the runner's") : "unseen" } 1, 2`,
+        String.raw`print join " ", map { slurp("/proc/$_/stat") =~ /^.*\) \S+ \d+ \d+ (\d+)/s ? ($1 > 0 ? "own" : "host") : "unseen" } 1, 2`,
       );
       const shown = printable(`${await inside.perl(`print "\\e]0;taken\\a\\e[2J\\x{9b}31m"`)}\u202e`, 200);
       return judge([
@@ -128,6 +130,20 @@ export const kernelSurface: readonly Attack[] = [
 
 /** The description of the key that `runnerCommand` plants. */
 export const canaryKey = "sallyport-boundary-canary";
+
+/** Who the kernel takes two sandboxes for, as the host sees it: where each has a user of its own, never the runner. */
+async function whoIsWho(world: World): Promise<readonly Try[]> {
+  if (world.capabilities.class.user !== "own-uid") return [];
+  const users: number[] = [];
+  const both = [await world.start(), await world.start()];
+  for (const [index, each] of both.entries()) {
+    const pid = await knownProcess(each, `user-${world.canary.secret.slice(0, 8)}-${index}`);
+    users.push((await stat(`/proc/${pid}`)).uid);
+  }
+  await Promise.all(both.map((each) => each.destroy()));
+  const apart = new Set([...users, 0, process.geteuid?.()]).size === 3;
+  return [tried("users outside", apart ? "their own" : users.join(" and "), "their own")];
+}
 
 /** A program that root owns and that is setuid, in the folder below the workspace: it must run as nobody else. */
 async function bySetuidProgram(world: World): Promise<readonly Try[]> {

@@ -1,22 +1,11 @@
 import { chmod, readdir } from "node:fs/promises";
 import { type Attack, judge, tried } from "../attack.ts";
-import { pidsWith } from "../host-processes.ts";
 import type { Inside } from "../inside.ts";
+import { knownProcess } from "../known-process.ts";
 
 /** Process numbers up to this may be the sandbox's own. */
 const ownNumbers = 64;
 const noSuchPath = /^E(?:NOENT|CONNREFUSED|ACCES)$/;
-
-/** Starts a process inside that can be found on the host by its command line, and answers its host pid. */
-async function known(inside: Inside, mark: string): Promise<number> {
-  await inside.perl(
-    `$0 = "x"; my $pid = fork(); if (!$pid) { close STDOUT; close STDERR; exec "perl", "-e", "sleep 300", $ARGV[0] } print $pid`,
-    mark,
-  );
-  const [pid] = await pidsWith(mark);
-  if (pid === undefined) throw new Error("the neighbour did not start");
-  return pid;
-}
 
 /** Other sandboxes, the runner, and the host's own services. */
 export const neighbours: readonly Attack[] = [
@@ -29,7 +18,7 @@ export const neighbours: readonly Attack[] = [
     expected: "EPERM or ESRCH; absent",
     async run(world) {
       const [inside, sibling] = [await world.shared(), await world.start()];
-      const pid = await known(sibling, `sibling-${world.canary.secret.slice(0, 8)}-5`);
+      const pid = await knownProcess(sibling, `sibling-${world.canary.secret.slice(0, 8)}-5`);
       const targets = ["2", String(pid), String(process.pid)];
       const tries = await inside.attack(["processes", ...targets], (what) =>
         // The agent is in the same namespace, so it can be named; but neither held nor read.
@@ -47,7 +36,7 @@ export const neighbours: readonly Attack[] = [
     expected: "ESRCH",
     async run(world) {
       const [inside, sibling] = [await world.shared(), await world.start()];
-      const pid = await known(sibling, `sibling-${world.canary.secret.slice(0, 8)}-16`);
+      const pid = await knownProcess(sibling, `sibling-${world.canary.secret.slice(0, 8)}-16`);
       // A runner that is itself in a PID namespace may have a number that means another process inside.
       const targets = [process.pid, process.ppid, pid].filter((each) => each > ownNumbers);
       const tries = await inside.attack(["signals", ...targets.map(String)], /^ESRCH$/);
