@@ -26,6 +26,10 @@ export interface StackPlan {
   connectors?: readonly string[];
   /** Pools of sandboxes. Without them there is no runner. */
   sandboxes?: Record<string, SandboxPlan>;
+  /** Runners, each of which serves all pools; one unless told. */
+  runners?: readonly string[];
+  /** How long a session may wait for a runner. */
+  placement?: string;
   /** Pools whose tools are run by workers outside: the runner's settings of them. */
   workers?: Record<string, object>;
   /** Environments of Anthropic's that the runner serves: its settings of them. */

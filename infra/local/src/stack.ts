@@ -11,7 +11,7 @@ import { stringify } from "yaml";
 import { type Starter, startDatabase, startRelay, startTokens, startVault } from "./foundations.ts";
 import { Material } from "./material.ts";
 import { requestToken } from "./request-token.ts";
-import { sandboxHost } from "./sandbox-host.ts";
+import { type SandboxHost, sandboxHost } from "./sandbox-host.ts";
 import type { StackPlan } from "./stack-plan.ts";
 import { zoneConfigs } from "./zone-configs.ts";
 import { startZone, type ZoneProcess } from "./zone-process.ts";
@@ -81,7 +81,9 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
     port: plan.issuerPort,
   });
 
-  const host = plan.sandboxes === undefined ? undefined : starter.keep(await sandboxHost());
+  const sandboxHosts = new Map<string, SandboxHost["settings"]>();
+  for (const runner of plan.sandboxes === undefined ? [] : (plan.runners ?? ["runner-1"]))
+    sandboxHosts.set(runner, starter.keep(await sandboxHost()).settings);
   starter.say("zones");
   const configs = await zoneConfigs(material, plan, {
     natsUrl: nats.url,
@@ -90,7 +92,7 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
     edgePort,
     edgeUrl,
     servers,
-    sandboxHost: host?.settings,
+    sandboxHosts,
   });
   const zones = await startZones(material, starter, { plan, configs });
   const operatorNats = await writeOperatorSettings(material, {
@@ -111,7 +113,7 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
     postgres,
     issuer,
     zones,
-    sandboxes: host !== undefined,
+    sandboxes: sandboxHosts.size > 0,
     operatorNats,
     endpoint: (server) => `${edgeUrl}/mcp/${server}`,
     token: (server, { client = clients.names[0] ?? demoClient } = {}) =>

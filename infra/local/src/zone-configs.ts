@@ -6,7 +6,6 @@ import type { StackPlan } from "./stack-plan.ts";
 const edge = "edge-1";
 const broker = "broker-1";
 const collector = "collector-1";
-const runner = "runner-1";
 const tenant = "local";
 
 /** What the zones are told of what was started before them. */
@@ -17,7 +16,8 @@ export interface ZoneSurroundings {
   edgePort: number;
   edgeUrl: string;
   servers: Record<string, object>;
-  sandboxHost: SandboxHost["settings"] | undefined;
+  /** By the runner that is to have it. */
+  sandboxHosts: ReadonlyMap<string, SandboxHost["settings"]>;
 }
 
 export interface ZoneConfig {
@@ -67,8 +67,8 @@ export async function zoneConfigs(
   }
   const runners: ZoneConfig[] = [];
   const workers = Object.keys(plan.workers ?? {});
-  if (plan.sandboxes !== undefined && around.sandboxHost !== undefined) {
-    const key = await material.runnerKey(runner, [...Object.keys(plan.sandboxes), ...workers]);
+  for (const [runner, host] of around.sandboxHosts) {
+    const key = await material.runnerKey(runner, [...Object.keys(plan.sandboxes ?? {}), ...workers]);
     runners.push(
       await zone("runner", runner, {
         tenant,
@@ -76,8 +76,8 @@ export async function zoneConfigs(
         edges,
         tokens: { ...tokens, publicUrl: around.edgeUrl },
         policies,
-        ...around.sandboxHost,
-        pools: mapValues(plan.sandboxes, ({ pool }) => pool),
+        ...host,
+        pools: mapValues(plan.sandboxes ?? {}, ({ pool }) => pool),
         workers: plan.workers ?? {},
         environments: plan.environments ?? [],
         limits,
@@ -112,7 +112,7 @@ export async function zoneConfigs(
       enrolments,
       environments: workers,
       ...(plan.sandboxes ? { sandboxes: mapValues(plan.sandboxes, (one) => one.requirements) } : {}),
-      limits,
+      limits: plan.placement === undefined ? limits : { ...limits, placement: plan.placement },
     }),
   ];
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type BubblewrapDriver, bubblewrapDriver, IsolationError } from "@sallyport/isolation";
@@ -20,7 +21,7 @@ export async function openDriver(
   try {
     const driver = await bubblewrapDriver({
       bwrap,
-      name: `sallyport-${instance}`.toLowerCase().replaceAll("_", "-").slice(0, 32),
+      name: nameOf(instance, state),
       state: join(state, "sandboxes"),
       ...(uids === undefined ? {} : { uids }),
       ...(delegatedCgroup === undefined ? {} : { delegatedCgroup }),
@@ -36,4 +37,13 @@ export async function openDriver(
     if (!(error instanceof IsolationError)) throw error;
     throw new BootError(error.message, { setting: error.field ?? "bwrap", cause: error });
   }
+}
+
+/**
+ * Cgroups are the host's, not the folder's: another runner of the same name on this host, with a folder of its own, must
+ * not take ours for what an earlier life of its own left. The same after a restart.
+ */
+function nameOf(instance: string, state: string): string {
+  const place = createHash("sha256").update(state).digest("hex").slice(0, 8);
+  return `${instance.toLowerCase().replaceAll("_", "-").slice(0, 23)}-${place}`;
 }
