@@ -48,6 +48,8 @@ export interface Usage {
   readonly peakMemoryBytes: number | undefined;
   /** Processes that the kernel ended for want of memory. */
   readonly outOfMemoryKills: number | undefined;
+  /** Periods of its processor quota in which it wanted more. */
+  readonly throttledPeriods?: number | undefined;
 }
 
 /**

@@ -17,6 +17,7 @@ export interface SandboxWorld {
   readonly folder: string;
   readonly name: string;
   readonly uids: UidRange;
+  readonly spec: SandboxSpec;
   /** A sandbox whose agent has answered. */
   start(change?: Partial<SandboxSpec>): Promise<{ client: SandboxClient; end(): Promise<void> }>;
   close(): Promise<void>;
@@ -55,6 +56,7 @@ export async function openSandboxWorld(say: (line: string) => void): Promise<San
     folder,
     name,
     uids,
+    spec,
     async start(change = {}) {
       const sandbox = await driver.create({ ...spec, ...change });
       const client = new SandboxClient(sandbox.socket);

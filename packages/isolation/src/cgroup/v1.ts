@@ -91,6 +91,7 @@ function group(id: string, parents: Parents): Cgroup {
         cpuMilliseconds: nanoseconds === undefined ? undefined : Math.round(nanoseconds / 1e6),
         peakMemoryBytes: await readNumber(join(memory, "memory.max_usage_in_bytes")),
         outOfMemoryKills: await readKey(join(memory, "memory.oom_control"), "oom_kill"),
+        throttledPeriods: await readKey(join(parents.cpu, id, "cpu.stat"), "nr_throttled"),
       };
     },
     async remove() {

@@ -38,14 +38,16 @@ it("counts in the kernel's units, and what is not counted is undefined", async (
     cpuMilliseconds: undefined,
     peakMemoryBytes: undefined,
     outOfMemoryKills: undefined,
+    throttledPeriods: undefined,
   });
-  await writeFile(join(folder, "cpu.stat"), "usage_usec 1500000\nuser_usec 1\n");
+  await writeFile(join(folder, "cpu.stat"), "usage_usec 1500000\nuser_usec 1\nnr_throttled 7\n");
   await writeFile(join(folder, "memory.peak"), "4096\n");
   await writeFile(join(folder, "memory.events"), "oom 3\noom_kill 2\n");
   expect(await group?.usage()).toEqual({
     cpuMilliseconds: 1_500,
     peakMemoryBytes: 4_096,
     outOfMemoryKills: 2,
+    throttledPeriods: 7,
   });
 });
 

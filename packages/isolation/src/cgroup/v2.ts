@@ -60,6 +60,7 @@ function group(folder: string): Cgroup {
         cpuMilliseconds: microseconds === undefined ? undefined : Math.round(microseconds / 1000),
         peakMemoryBytes: await readNumber(join(folder, "memory.peak")),
         outOfMemoryKills: await readKey(join(folder, "memory.events"), "oom_kill"),
+        throttledPeriods: await readKey(join(folder, "cpu.stat"), "nr_throttled"),
       };
     },
     remove: () => removeGroup(folder),

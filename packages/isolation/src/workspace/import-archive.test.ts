@@ -126,6 +126,10 @@ describe("an archive is refused whole for", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("an absolute path, by its own reason", async () => {
+    await expect(take(rawTar([{ name: "/a" }]))).rejects.toMatchObject({ reason: "an absolute path" });
+  });
+
   it("a size that is negative, or in a form that is no number", async () => {
     const archive = rawTar([good, { name: "a" }]);
     archive.write("-0000000001\0", 1_024 + 124);

@@ -36,7 +36,8 @@ export async function importArchive(
     try {
       yield* wholeArchive(archive, options);
     } catch (cause) {
-      broken = cause;
+      // Once the tar is given up, what is thrown in here is only that.
+      if (!tar.destroying) broken = cause;
       throw cause;
     }
   }
@@ -58,7 +59,7 @@ export async function importArchive(
     for (const name of await readdir(options.folder))
       await rm(join(options.folder, name), { recursive: true, force: true });
     // What ended the archive says more than what that did to the entry in hand.
-    throw asWorkspaceError(broken ?? cause);
+    throw asWorkspaceError(cause instanceof WorkspaceError ? cause : (broken ?? cause));
   } finally {
     await place.close();
   }
