@@ -10,14 +10,14 @@ import { compilePolicies } from "@sallyport/policy";
 import { SecretFile } from "@sallyport/runtime";
 import { buildAgent, PersistentShell, SandboxClient, SandboxFiles } from "@sallyport/sandbox-agent";
 import { compileScrub, type ScrubSecret } from "@sallyport/scrub";
-import { startWorkApi, type WorkApi, type WorkApiOptions } from "@sallyport/testkit";
+import { startWorkApi, type WorkApiOptions } from "@sallyport/testkit";
 import { sandboxTools } from "../tools/tool.ts";
 import { type Environment, serveEnvironment } from "./serve-environment.ts";
 import type { SessionSandbox } from "./session-sandbox.ts";
 
 const cacheFolder = join(import.meta.dirname, "../../../../.cache/sandbox-agent");
 
-export const mayDoAll = `@id("all") permit(principal, action == Action::"sandbox/exec", resource);`;
+const mayDoAll = `@id("all") permit(principal, action == Action::"sandbox/exec", resource);`;
 
 export interface WorldOptions extends WorkApiOptions {
   policy?: string;
@@ -133,5 +133,3 @@ export function textOf(event: { [field: string]: unknown } | undefined): string 
   const content = event?.content as { text?: string }[] | undefined;
   return content?.map(({ text }) => text ?? "").join("");
 }
-
-export type { WorkApi };

@@ -60,7 +60,7 @@ export function reclaim(item: Item, { reclaimMs }: ItemTimes, at: number): void 
   }
 }
 
-export function release(item: Item): void {
+function release(item: Item): void {
   item.state = "queued";
   item.token = undefined;
   item.handedOutAt = undefined;
