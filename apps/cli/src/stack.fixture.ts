@@ -21,6 +21,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   cwd?: string;
   input?: string;
+  /** 25,000 unless told. */
+  timeoutMs?: number;
   /** Sees the output so far; may send a signal. */
   watch?(seen: { out: string; kill(signal: NodeJS.Signals): void }): void;
 }
@@ -31,7 +33,7 @@ export function sallyport(args: readonly string[], options: RunOptions = {}): Pr
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
       env: options.env ?? {},
       cwd: options.cwd ?? tmpdir(),
-      timeout: 25_000,
+      timeout: options.timeoutMs ?? 25_000,
     });
     const seen = { out: "", err: "" };
     child.stdout.on("data", (chunk: Buffer) => {

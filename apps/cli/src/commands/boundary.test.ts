@@ -8,16 +8,20 @@ import { isGood, type RunnerReport, reportText } from "./boundary/report.ts";
 
 afterAll(leakCheck);
 
+/** A whole class is proven first, and other tests may have the processors. */
+const patience = { timeoutMs: 100_000 };
 let bwrap: string;
 beforeAll(async () => {
   bwrap = await findTool("bwrap");
 });
 
-test("attacks are tried from inside, told as a table, and the exit code is 0 where all held", async () => {
+test("attacks are tried from inside, told as a table, and the exit code is 0 where all held", {
+  timeout: 120_000,
+}, async () => {
   const state = await mkdtemp(join(tmpdir(), "sallyport-cli-"));
   await chmod(state, 0o711);
   const options = ["--bwrap", bwrap, "--state", state, "--only", "6,20,31"];
-  const { code, out, err } = await sallyport(["boundary", "test", ...options]);
+  const { code, out, err } = await sallyport(["boundary", "test", ...options], patience);
   expect(`${err}${out}`).toContain("3 attacks: 3 held");
   expect(out).toMatch(/^#\s+ATTACK\s+EXPECTED\s+SEEN\s+VERDICT$/m);
   expect(out).toMatch(/^ 6 {2}mounts .* held$/m);
@@ -26,8 +30,11 @@ test("attacks are tried from inside, told as a table, and the exit code is 0 whe
   await rm(state, { recursive: true });
 });
 
-test("--json tells each result, and why a class is weaker", async () => {
-  const { code, out } = await sallyport(["boundary", "test", "--bwrap", bwrap, "--only", "24", "--json"]);
+test("--json tells each result, and why a class is weaker", { timeout: 120_000 }, async () => {
+  const { code, out } = await sallyport(
+    ["boundary", "test", "--bwrap", bwrap, "--only", "24", "--json"],
+    patience,
+  );
   const { ok, runners } = JSON.parse(out) as { ok: boolean; runners: RunnerReport[] };
   expect({ code, ok }).toEqual({ code: 0, ok: true });
   for (const { class: judged, weaker, results } of runners) {
@@ -37,11 +44,11 @@ test("--json tells each result, and why a class is weaker", async () => {
   }
 });
 
-test("an unknown attack and a bubblewrap that is none are refused", async () => {
-  const unknown = await sallyport(["boundary", "test", "--bwrap", bwrap, "--only", "1,39"]);
+test("an unknown attack and a bubblewrap that is none are refused", { timeout: 120_000 }, async () => {
+  const unknown = await sallyport(["boundary", "test", "--bwrap", bwrap, "--only", "1,39"], patience);
   expect(unknown.code).toBe(2);
   expect(unknown.err).toContain("there is no attack 39");
-  const none = await sallyport(["boundary", "test", "--bwrap", "/usr/bin/true", "--only", "6"]);
+  const none = await sallyport(["boundary", "test", "--bwrap", "/usr/bin/true", "--only", "6"], patience);
   expect(none.code).toBe(78);
   expect(none.err).toContain("no sandbox can be made here");
 });

@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PersistentShell, SandboxClient } from "@sallyport/sandbox-agent";
 import { type Attack, judge, type Try, tried } from "../attack.ts";
-import { pidsWith } from "../host-processes.ts";
+import { atLeast, pidsWith } from "../host-processes.ts";
 import type { World } from "../world.ts";
 
 const shown = 50_000;
@@ -59,10 +59,10 @@ export const endings: readonly Attack[] = [
         const inside = await world.start();
         const mark = `survivor-${world.canary.secret.slice(0, 8)}-${round}`;
         await inside.perl(
-          String.raw`my $mark = shift; $SIG{$_} = "IGNORE" for qw(TERM INT HUP QUIT); for my $n (1..6) { next if fork(); close STDOUT; close STDERR; use POSIX (); POSIX::setsid(); exit 0 if $n % 2 && fork(); kill "STOP", $$ if $n == 6; exec "perl", "-e", '$SIG{TERM} = "IGNORE"; sleep 1000 while 1', $mark } select undef, undef, undef, 0.15; print "started"`,
+          String.raw`my $mark = shift; $SIG{$_} = "IGNORE" for qw(TERM INT HUP QUIT); for my $n (1..6) { next if fork(); close STDOUT; close STDERR; use POSIX (); POSIX::setsid(); exit 0 if $n % 2 && fork(); kill "STOP", $$ if $n == 6; exec "perl", "-e", '$SIG{TERM} = "IGNORE"; sleep 1000 while 1', $mark } print "started"`,
           mark,
         );
-        const there = (await pidsWith(mark)).length;
+        const there = (await atLeast(5, mark)).length;
         tries.push(tried("survivors to end", there >= 5 ? "there" : `${there} there`, "there"));
         const began = performance.now();
         await inside.destroy();

@@ -1,4 +1,4 @@
-import { type BoundaryReport, type Result, type Verdict, weaknesses } from "@sallyport/boundary";
+import type { BoundaryReport, Result, Verdict } from "@sallyport/boundary";
 import { printable } from "@sallyport/contracts";
 import pc from "picocolors";
 import { table } from "../../table.ts";
@@ -15,7 +15,11 @@ export interface RunnerReport {
   readonly results: readonly Result[];
 }
 
-export function runnerReport(runner: string, report: BoundaryReport): RunnerReport {
+export function runnerReport(
+  runner: string,
+  report: BoundaryReport,
+  weaknesses: (of: BoundaryReport["capabilities"]["class"]) => readonly string[],
+): RunnerReport {
   const { capabilities, refused, results } = report;
   return {
     runner,

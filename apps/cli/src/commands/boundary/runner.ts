@@ -1,5 +1,4 @@
-import { type BoundaryOptions, type BoundaryReport, type Result, runBoundary } from "@sallyport/boundary";
-import { IsolationError } from "@sallyport/isolation";
+import type { BoundaryOptions, BoundaryReport, Result } from "@sallyport/boundary";
 import type { Command } from "commander";
 import { type CommandContext, commandGroup } from "../../base-command.ts";
 
@@ -16,6 +15,9 @@ export function boundaryRunnerCommand({ terminal, run }: CommandContext): Comman
     .action(async (text: string) => {
       const say = (line: RunnerLine): void => terminal.out(`${JSON.stringify(line)}\n`);
       const options = JSON.parse(text) as BoundaryOptions;
+      // Only here: the parts of a sandbox are much, and every command would wait for them.
+      const { runBoundary } = await import("@sallyport/boundary");
+      const { IsolationError } = await import("@sallyport/isolation");
       try {
         const { results: _, ...report } = await runBoundary({
           ...options,

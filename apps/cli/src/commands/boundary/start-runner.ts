@@ -3,7 +3,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import { chown, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type BoundaryOptions, type BoundaryReport, type Result, runnerCommand } from "@sallyport/boundary";
+import type { BoundaryOptions, BoundaryReport, Result } from "@sallyport/boundary";
 import { CommandFailure } from "../../command-failure.ts";
 import type { RunnerLine } from "./runner.ts";
 
@@ -50,6 +50,7 @@ export async function startRunner(start: RunnerStart): Promise<BoundaryReport> {
   };
   const node = [process.execPath, "--disable-warning=ExperimentalWarning", main];
   const argv = [...node, "boundary", "runner", JSON.stringify(options)];
+  const { runnerCommand } = await import("@sallyport/boundary");
   const { command, args, env } = runnerCommand(argv, { secret, canaryFile });
   const child = spawn(command, args, {
     cwd: "/",
