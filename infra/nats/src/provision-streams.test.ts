@@ -46,6 +46,7 @@ test("it makes every stream once; a second run finds all as wanted", async () =>
   const first = await provision(size);
   expect(first.map(({ stream }) => stream).sort()).toEqual([
     "AUDIT",
+    "KV_environment_keys",
     "KV_leases",
     "KV_revocations",
     "KV_work",

@@ -29,7 +29,7 @@ export function environmentKeyHash(key: string): string {
  * whoever runs the workers. An entry that is deleted is refused at the next call: every edge watches this bucket.
  */
 export const environmentKeys = bucket({
-  name: "environment-keys",
+  name: "environment_keys",
   value: z.object({
     /** An environment is a pool whose calls are run by workers outside. */
     environment: open(PoolName),
