@@ -8,11 +8,9 @@ export default {
     ".": { entry: [] },
     "packages/*": {},
     "apps/*": { entry: ["main.ts"] },
-    "apps/connector": {
-      entry: ["main.ts"],
-      // Its WebAssembly is loaded from beside the built file.
-      ignoreDependencies: ["@cedar-policy/cedar-wasm"],
-    },
+    // The WebAssembly of policies is loaded from beside the built file.
+    "apps/connector": { entry: ["main.ts"], ignoreDependencies: ["@cedar-policy/cedar-wasm"] },
+    "apps/runner": { entry: ["main.ts"], ignoreDependencies: ["@cedar-policy/cedar-wasm"] },
     // Its own bin.
     "apps/cli": {},
     "infra/*": {},

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { benchEgress } from "./egress/bench.ts";
 import { benchSandbox } from "./sandbox/bench.ts";
+import { benchSession } from "./session/bench.ts";
 import { benchTunnel } from "./tunnel/bench.ts";
 
 const usage = `usage: pnpm bench tunnel [--rounds 5] [--seconds 2] [--sizes 64,16384,262144] [--concurrency 32,1] [--streams 1000]
@@ -12,6 +13,12 @@ Compares a direct call, a bare NATS relay and Sallyport with every guard on, in 
 
        pnpm bench egress [--rounds 5] [--seconds 2] [--profile folder]
 Compares a plain Node CONNECT proxy with a sandbox's door, passing TLS on and ending it to place a credential.
+
+       pnpm bench sandbox [--rounds 50] [--creations 300] [--warm 200] [--idle 100] [--soak 0]
+Compares the hardened sandbox with bare bubblewrap and others; --soak makes and destroys that many and counts what is left.
+
+       pnpm bench session [--rounds 5] [--warm 200]
+Compares a command asked of a sandbox's agent with the same command as an agent's call through edge and relay.
 `;
 
 const { values, positionals } = parseArgs({
@@ -32,30 +39,41 @@ const { values, positionals } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-const egress = positionals[0] === "egress";
-if (egress && !values.help) {
-  const { rounds, seconds, profile } = values;
-  await benchEgress({ rounds: Number(rounds), seconds: Number(seconds), profile }, console.log);
-} else if (positionals[0] === "sandbox" && !values.help) {
-  const { rounds = "50", creations, warm, idle, soak } = values;
-  const numbers = { rounds, creations, warm, idle, soak };
-  const options = Object.fromEntries(
-    Object.entries(numbers).map(([name, value]) => [name, Number(value)]),
-  ) as Record<keyof typeof numbers, number>;
-  await benchSandbox(options, console.log);
-} else if (values.help || positionals[0] !== "tunnel") {
+
+const rounds = (usual: number) => Number(values.rounds ?? usual);
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  tunnel: () =>
+    benchTunnel(
+      {
+        rounds: rounds(5),
+        seconds: Number(values.seconds),
+        sizes: values.sizes.split(",").map(Number),
+        concurrencies: values.concurrency.split(",").map(Number),
+        streams: Number(values.streams),
+        profile: values.profile,
+        sampleRatio: Number(values.sample),
+        syncAudit: !values["no-sync"],
+      },
+      console.log,
+    ),
+  egress: () =>
+    benchEgress({ rounds: rounds(5), seconds: Number(values.seconds), profile: values.profile }, console.log),
+  sandbox: () =>
+    benchSandbox(
+      {
+        rounds: rounds(50),
+        creations: Number(values.creations),
+        warm: Number(values.warm),
+        idle: Number(values.idle),
+        soak: Number(values.soak),
+      },
+      console.log,
+    ),
+  session: () => benchSession({ rounds: rounds(5), calls: Number(values.warm) }, console.log),
+};
+
+const bench = benches[positionals[0] ?? ""];
+if (bench === undefined || values.help) {
   console.log(usage);
   process.exitCode = values.help ? 0 : 2;
-} else {
-  const options = {
-    rounds: Number(values.rounds ?? "5"),
-    seconds: Number(values.seconds),
-    sizes: values.sizes.split(",").map(Number),
-    concurrencies: values.concurrency.split(",").map(Number),
-    streams: Number(values.streams),
-    profile: values.profile,
-    sampleRatio: Number(values.sample),
-    syncAudit: !values["no-sync"],
-  };
-  await benchTunnel(options, console.log);
-}
+} else await bench();

@@ -1,11 +1,15 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { access, chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const sourceFolder = join(import.meta.dirname, "../agent");
+// In a bundle the folder stands beside it.
+const sourceFolder = ["../agent", "agent"]
+  .map((folder) => join(import.meta.dirname, folder))
+  .find((folder) => existsSync(join(folder, "agent.c"))) as string;
 const flags = ["-std=c11", "-Os", "-static", "-s"];
 
 export interface BuildAgentOptions {
