@@ -8,6 +8,9 @@
  *
  * The bubblewrap driver: namespaces, no capability, a read-only root, a system call filter written for each
  * architecture (`src/seccomp`), a uid and a cgroup for each sandbox, and an end that takes every process.
+ *
+ * What a sandbox wrote is an attacker's word (`src/workspace`): it is compared with its base, taken out as an archive and
+ * put into the next sandbox without following a link, within bounds, and whole or not at all.
  */
 
 export { type BubblewrapDriver, type BubblewrapOptions, bubblewrapDriver } from "./src/bubblewrap/driver.ts";
