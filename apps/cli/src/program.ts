@@ -4,8 +4,8 @@ import { type CommandContext, commandGroup } from "./base-command.ts";
 import { exitCodes } from "./command-failure.ts";
 import { auditCommand } from "./commands/audit/audit.ts";
 import { boundaryCommand } from "./commands/boundary/boundary.ts";
-import { connectorCommand } from "./commands/connector/connector.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { connectorCommand, runnerCommand } from "./commands/enrolment/zone-commands.ts";
 import { environmentKeyCommand } from "./commands/environment-key/environment-key.ts";
 import { revokeCommand } from "./commands/revoke/revoke.ts";
 import { serversCommand } from "./commands/servers.ts";
@@ -28,6 +28,7 @@ const commands = [
   traceCommand,
   tokenCommand,
   connectorCommand,
+  runnerCommand,
   environmentKeyCommand,
   auditCommand,
   revokeCommand,

@@ -56,6 +56,7 @@ test("what keygen shows as JSON is what enroll takes, and what the edge reads", 
   });
   expect(err).toContain(`fingerprint: ${made.fingerprint}`);
   expect(written("c1")).toEqual({
+    zone: "connector",
     connector: "c1",
     publicKey: made.publicKey,
     servers: ["orders", "tickets"],
@@ -154,6 +155,56 @@ test("remove ends an enrolment; one that is not there is exit code 1", async () 
   expect(JSON.parse(out)).toEqual({ removed: [join(folder, "c1.json")] });
   expect((await inFolder("remove", "c1")).code).toBe(1);
   expect((await inFolder("remove", "../c1")).code).toBe(1);
+});
+
+const runner = (...args: string[]) => sallyport(["runner", ...args, "--enrolments", folder]);
+const enrolRunner = (name: string, publicKey: string) =>
+  runner("enroll", name, "--public-key", publicKey, "--pools", "sandbox, builds", "--yes", "--json");
+
+test("a runner makes its key and is enrolled for pools by the same steps", async () => {
+  const out = join(folder, "r.key");
+  const made = JSON.parse((await sallyport(["runner", "keygen", "--out", out, "--json"])).out);
+  expect(statSync(out).mode & 0o777).toBe(0o600);
+  const { code, out: shown, err } = await enrolRunner("r1", made.publicKey);
+  expect(code).toBe(0);
+  expect(JSON.parse(shown)).toEqual({
+    runner: "r1",
+    pools: ["sandbox", "builds"],
+    fingerprint: made.fingerprint,
+    file: join(folder, "r1.json"),
+    change: "new",
+  });
+  expect(err).toContain("runner:      r1\npools:       sandbox, builds\n");
+  expect(written("r1")).toEqual({
+    zone: "runner",
+    connector: "r1",
+    publicKey: made.publicKey,
+    servers: ["sandbox", "builds"],
+  });
+});
+
+test("runners and connectors are listed and removed apart, and no name is both", { timeout: 90_000 }, async () => {
+  const { publicKey } = await generateRecipientKey();
+  await enroll("c1", key);
+  await enrolRunner("r1", publicKey);
+  expect((await runner("list")).out).toMatch(/^RUNNER +POOLS +FINGERPRINT\nr1 +sandbox, builds +\S+\n$/);
+  expect(JSON.parse((await inFolder("list", "--json")).out).connectors).toMatchObject([{ connector: "c1" }]);
+  expect((await inFolder("remove", "r1")).code).toBe(1);
+  expect((await runner("remove", "c1")).code).toBe(1);
+  const other = await generateRecipientKey();
+  const both = await enroll("r1", other.publicKey, "--replace");
+  expect(both.code).toBe(77);
+  expect(both.err).toContain("r1 is enrolled already, as a runner");
+  expect((await enrolRunner("c2", key)).code).toBe(77);
+  expect((await runner("remove", "r1", "--json")).code).toBe(0);
+  expect(readdirSync(folder)).toEqual(["c1.json"]);
+});
+
+test("a runner is enrolled for pools, a connector for servers", async () => {
+  const args = ["enroll", "x1", "--public-key", key, "--yes"];
+  expect((await runner(...args, "--servers", "orders")).code).toBe(2);
+  expect((await inFolder(...args, "--pools", "sandbox")).code).toBe(2);
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 test("a folder that is not there is a matter of the settings", async () => {

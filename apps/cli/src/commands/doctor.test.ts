@@ -114,6 +114,35 @@ test("what a zone says is wrong is shown with what to do", async () => {
   expect(named("versions")[0]).toMatchObject({ state: "warning" });
 });
 
+test("a runner and its pools are checked like a connector; one that is enrolled and silent fails", async () => {
+  announce(await relay.bus({ zone: "runner", instance: "r1" }), {
+    servers: [
+      { name: "sandbox", ready: true },
+      { name: "builds", ready: false, problem: "the runner is draining" },
+    ],
+  });
+  const enrolments = join(relay.folder, "runners");
+  mkdirSync(enrolments, { recursive: true });
+  for (const name of ["r1", "r2"]) {
+    const { publicKey } = await generateRecipientKey();
+    const enrolment = { zone: "runner", connector: name, publicKey, servers: ["sandbox"] };
+    writeFileSync(join(enrolments, `${name}.json`), JSON.stringify(enrolment));
+  }
+  const { named } = await doctor(relay.config({ ...settings(), enrolments }));
+  expect(named("zone runner").map(({ state, what }) => [state, what])).toEqual([
+    ["ok", "r1 is up, version 0.1.0"],
+    ["failed", "r2 is enrolled and does not announce itself within 3 s"],
+  ]);
+  expect(named("server sandbox")[0]).toMatchObject({ state: "ok", what: "ready at r1" });
+  expect(named("server builds")[0]).toMatchObject({
+    state: "failed",
+    fix: "see `pools.builds` in the settings of r1, and its log",
+  });
+  const gone = await doctor(relay.config({ ...settings(), enrolments: join(relay.folder, "gone") }));
+  expect(gone.named("enrolments")[0]).toMatchObject({ state: "failed" });
+  expect(gone.named("zone edge")[0]).toMatchObject({ state: "ok" });
+});
+
 test("an edge that names another issuer fails", async () => {
   edge.issuer = "https://other.example.com";
   const { code, wrong } = await doctor(relay.config(settings()));
@@ -162,11 +191,12 @@ test("settings that cannot be used are one failed check", async () => {
 interface Change {
   edge?: object;
   connector?: object;
+  runner?: object;
   broker?: object;
   rules?: object[];
 }
 
-/** Settings of three zones that fit each other; `change` makes them not. */
+/** Settings of four zones that fit each other; `change` makes them not. */
 async function writeZones(change: Change) {
   const write = (name: string, text: string | Buffer) => relay.write(name, text);
   const pem = generateKeyPairSync("ed25519");
@@ -181,12 +211,21 @@ async function writeZones(change: Change) {
   const { publicKey } = await generateRecipientKey();
   const enrolment = { connector: "c1", publicKey, servers: ["orders"] };
   writeFileSync(join(relay.folder, "enrolled/c1.json"), JSON.stringify(enrolment));
+  const ofRunner = { zone: "runner", connector: "r1", publicKey, servers: ["sandbox", "builds"] };
+  writeFileSync(join(relay.folder, "enrolled/r1.json"), JSON.stringify(ofRunner));
   const nats = { servers: [relay.url], creds: relay.operator.creds };
   const tokens = { issuer: "https://issuer.example.com", jwksUrl: "https://issuer.example.com/jwks" };
   const edges = { e1: "edge.pub.pem" };
-  const rule = { id: "r1", credential: "api", servers: ["orders"], agents: "*", maxTtlSeconds: 60 };
+  const rule = {
+    id: "r1",
+    credential: "api",
+    servers: ["orders", "sandbox"],
+    agents: "*",
+    maxTtlSeconds: 60,
+  };
   write("rules.yaml", stringify({ rules: change.rules ?? [rule] }));
   const publicUrl = "https://agents.example.com";
+  const bindings = [{ host: "api.internal", place: { in: "basic" } }];
   const place = { in: "header", name: "authorization" };
   const files = {
     edge: {
@@ -198,6 +237,13 @@ async function writeZones(change: Change) {
       tokens: { ...tokens, publicUrl },
       servers: { orders: { url: "https://orders.internal", credential: { name: "api", place } } },
       ...change.connector,
+    },
+    runner: {
+      ...{ tenant: "acme", instance: "r1", nats, edges, privateKey: "connector.key", policies: ["p.cedar"] },
+      ...{ tokens: { ...tokens, publicUrl }, bwrap: "/usr/bin/bwrap", state: "/var/lib/sallyport" },
+      pools: { sandbox: { egress: { credentials: { TOKEN: { credential: "api", bindings } } } } },
+      workers: { builds: {} },
+      ...change.runner,
     },
     broker: {
       ...{ tenant: "acme", instance: "b1", nats, edges, enrolments: "enrolled", rules: "rules.yaml" },
@@ -221,8 +267,8 @@ async function zones(change: Change = {}) {
 test("zones' settings are checked by the zones' own programs, and together", async () => {
   const { code, named, checks, wrong } = await zones();
   expect(wrong.map(({ name }) => name)).toEqual(["nats", "edge", "issuer"]);
-  expect(checks.filter(({ what }) => what.startsWith("valid for "))).toHaveLength(3);
-  expect(named("zones together")[0]).toMatchObject({ state: "ok", what: "3 files fit each other" });
+  expect(checks.filter(({ what }) => what.startsWith("valid for "))).toHaveLength(4);
+  expect(named("zones together")[0]).toMatchObject({ state: "ok", what: "4 files fit each other" });
   expect(code).toBe(0);
 });
 
@@ -244,6 +290,18 @@ test.each([
     "public URL",
   ],
   ["another issuer", { edge: { tokens: { ...elsewhere, issuer: "https://b.example" } } }, "token issuer"],
+  [
+    "a runner's other public URL",
+    { runner: { tokens: { ...elsewhere, publicUrl: "https://b.example" } } },
+    "public URL",
+  ],
+  ["a runner that is not enrolled", { runner: { instance: "r9" } }, "enrolment"],
+  ["a runner under a connector's name", { runner: { instance: "c1" } }, "enrolment"],
+  [
+    "a placeholder for a credential that no rule gives the pool",
+    { rules: [{ ...otherRule, servers: ["orders"] }] },
+    "credential api",
+  ],
   ["no enrolment at the edge", { edge: { enrolments: "empty" } }, "enrolment"],
   ["no enrolment at the broker", { broker: { enrolments: "empty" } }, "enrolment"],
   ["an edge that the connector does not know", { connector: { edges: { e2: "edge.pub.pem" } } }, "edge key"],

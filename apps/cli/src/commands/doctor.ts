@@ -11,7 +11,8 @@ import { checkPresence } from "../doctor/check-presence.ts";
 import { checkRelay } from "../doctor/check-relay.ts";
 import { checkZoneConfigs } from "../doctor/check-zone-configs.ts";
 import { reportText } from "../doctor/report.ts";
-import { hearPresence } from "../hear-presence.ts";
+import { readEnrolments } from "../enrolment/enrolments.ts";
+import { type Heard, hearPresence } from "../hear-presence.ts";
 
 /** Each instance announces itself once a second. */
 const presenceMs = 3_000;
@@ -57,7 +58,7 @@ async function allChecks(context: CommandContext, options: Options): Promise<Che
 
 async function liveChecks(context: CommandContext, options: Options, config: LoadedConfig): Promise<Check[]> {
   const { edge, issuer, nats } = config.settings;
-  const relay = nats === undefined ? [unset(config, "nats")] : relayChecks(context, options);
+  const relay = nats === undefined ? [unset(config, "nats")] : relayChecks(context, options, config);
   const edgeChecks = edge === undefined ? [unset(config, "edge")] : checkEdge(edge.url, issuer?.url);
   const issuerChecks = issuer === undefined ? [unset(config, "issuer")] : checkIssuer(issuer.url);
   const found = await Promise.all([relay, edgeChecks, issuerChecks]);
@@ -65,7 +66,11 @@ async function liveChecks(context: CommandContext, options: Options, config: Loa
 }
 
 /** NATS, and who and what is reached through it. */
-async function relayChecks(context: CommandContext, options: Options): Promise<Check[]> {
+async function relayChecks(
+  context: CommandContext,
+  options: Options,
+  config: LoadedConfig,
+): Promise<Check[]> {
   const complaints = new Set<string>();
   let bus: Bus;
   try {
@@ -86,8 +91,22 @@ async function relayChecks(context: CommandContext, options: Options): Promise<C
     ok("nats", `nats-server ${version} takes operator ${bus.who.instance}`),
     ...said,
     ...relay,
-    ...checkPresence(heard),
+    ...checkEnrolled(heard, config),
   ];
+}
+
+/** Who is alive, and where the enrolments can be read, who should be. */
+function checkEnrolled(heard: readonly Heard[], { settings }: LoadedConfig): Check[] {
+  const { enrolments } = settings;
+  if (enrolments === undefined) return checkPresence(heard, []);
+  try {
+    const runners = readEnrolments(enrolments).flatMap((one) =>
+      "enrolment" in one && one.enrolment.zone === "runner" ? [one.enrolment.connector] : [],
+    );
+    return checkPresence(heard, runners);
+  } catch (error) {
+    return [failedBy("enrolments", error, "correct `enrolments`"), ...checkPresence(heard, [])];
+  }
 }
 
 /** What NATS complains of while we ask, such as a missing permission. A few are enough. */

@@ -14,10 +14,10 @@ export function serversCommand(context: CommandContext): Command {
   const { terminal, run } = context;
   return command(context, {
     name: "servers",
-    summary: "list the MCP servers that connectors offer",
+    summary: "list the MCP servers that connectors and runners offer",
     more:
-      "What connectors say now. With the setting `enrolments`, what a connector offers and is not enrolled for is\n" +
-      "`not enrolled`: an edge sends it no calls.",
+      "What they say now; a runner's pools of sandboxes are servers too. With the setting `enrolments`, what somebody\n" +
+      "offers and is not enrolled for is `not enrolled`: an edge sends it no calls.",
     examples: ["servers", "servers --json | jq -r '.servers[] | select(.ready | not) | .name'"],
   }).action(async (options: CommonOptions) => {
     const { edge, enrolments } = loadCliConfig(options.config).settings;
@@ -28,7 +28,7 @@ export function serversCommand(context: CommandContext): Command {
     if (options.json) outJson(terminal, { servers });
     else if (servers.length > 0) terminal.out(serversText(servers, terminal.color));
     if (servers.length > 0) return;
-    throw new CommandFailure("failed", "no connector offers a server", {
+    throw new CommandFailure("failed", "nobody offers a server", {
       fix: "see which zones are alive: sallyport status",
     });
   });
@@ -36,12 +36,14 @@ export function serversCommand(context: CommandContext): Command {
 
 export interface OfferedServer {
   name: string;
-  /** Whether at least one connector can use it, and is enrolled for it where that is known. */
+  /** Whether at least one of those below can use it, and is enrolled for it where that is known. */
   ready: boolean;
   /** What agents call; only when `edge.url` is set. */
   url?: string;
   connectors: {
     connector: string;
+    /** Only of a runner, whose pool this is. */
+    zone?: "runner";
     ready: boolean;
     /** Whether edges believe it; not there where that is not known. */
     enrolled?: boolean;
@@ -49,24 +51,25 @@ export interface OfferedServer {
   }[];
 }
 
-/** Whether edges let this connector answer for this server. */
-export type Enrolled = (connector: string, server: string) => boolean;
+/** Whether edges let this connector, or runner, answer for this server. */
+export type Enrolled = (from: { zone: string; instance: string }, server: string) => boolean;
 
-/** Pure: what connectors offer, by server. What an edge sends no calls is not ready, whatever its connector says. */
+/** Pure: what connectors and runners offer, by server. What an edge sends no calls is not ready, whatever its connector says. */
 export function serversOf(
   heard: readonly Heard[],
   { edgeUrl, enrolled }: { edgeUrl?: string | undefined; enrolled?: Enrolled | undefined } = {},
 ): OfferedServer[] {
-  const offerOf = (connector: string, server: NonNullable<Heard["servers"]>[number]) => {
-    const offer = { connector, ready: server.ready, problem: server.problem };
+  const offerOf = (from: Heard, server: NonNullable<Heard["servers"]>[number]) => {
+    const runner = from.zone === "runner" ? { zone: "runner" as const } : {};
+    const offer = { connector: from.instance, ...runner, ready: server.ready, problem: server.problem };
     if (enrolled === undefined) return offer;
-    const known = enrolled(connector, server.name);
+    const known = enrolled(from, server.name);
     return { ...offer, enrolled: known, ready: server.ready && known };
   };
   const offers = heard
-    .filter(({ zone }) => zone === "connector")
-    .flatMap(({ instance, servers = [] }) =>
-      servers.map((server) => ({ name: server.name, offer: offerOf(instance, server) })),
+    .filter(({ zone }) => zone === "connector" || zone === "runner")
+    .flatMap((from) =>
+      (from.servers ?? []).map((server) => ({ name: server.name, offer: offerOf(from, server) })),
     );
   return [...Map.groupBy(offers, ({ name }) => name)]
     .map(([name, group]) => ({
@@ -81,8 +84,10 @@ export function serversOf(
 /** Pure: as an edge reads the folder. A second file for the same connector is not believed. */
 function enrolledIn(files: readonly EnrolmentFile[]): Enrolled {
   const enrolments = files.flatMap((one) => ("enrolment" in one ? [one.enrolment] : []));
-  return (connector, server) =>
-    enrolments.find((one) => one.connector === connector)?.servers.includes(server) ?? false;
+  return ({ zone, instance }, server) => {
+    const one = enrolments.find(({ connector }) => connector === instance);
+    return one?.zone === zone && one.servers.includes(server);
+  };
 }
 
 type State = "ready" | "not ready" | "not enrolled";
@@ -97,7 +102,7 @@ function serversText(servers: readonly OfferedServer[], color: boolean): string 
   const rows = servers.flatMap((server) => server.connectors.map((one) => ({ server, ...one })));
   return table(rows, [
     { title: "SERVER", text: ({ server }) => server.name, max: 64 },
-    { title: "CONNECTOR", text: ({ connector }) => connector, max: 64 },
+    { title: "OFFERED BY", text: ({ connector }) => connector, max: 64 },
     {
       title: "STATE",
       text: (row) => stateOf(row),

@@ -20,7 +20,7 @@ async function lookAt(file: string, signal: AbortSignal): Promise<{ check: Check
     const settings = readZoneFile(file);
     const zone = zoneOf(settings);
     if (zone === undefined) {
-      const fix = "name a file of an edge, connector, broker or collector";
+      const fix = "name a file of an edge, connector, runner, broker or collector";
       return { check: failed(name, "which zone's settings are these?", fix) };
     }
     const problem = await zoneCheck(zone, file, signal);

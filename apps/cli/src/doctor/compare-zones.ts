@@ -1,17 +1,16 @@
-import type { EnrolmentFile } from "../enrolment/enrolments.ts";
 import { type Check, failed, ok, warning } from "./check.ts";
-import type { BrokerFacts, ConnectorFacts, EdgeFacts, ZoneFacts } from "./zone-config.ts";
+import type { BrokerFacts, EdgeFacts, GateFacts, ZoneFacts } from "./zone-config.ts";
 
 /** Pure: what cannot be seen in one file alone, because zones must say the same. */
 export function compareZones(zones: readonly ZoneFacts[]): Check[] {
   const edges = zones.filter((one) => one.zone === "edge");
-  const connectors = zones.filter((one) => one.zone === "connector");
+  const gates = zones.filter((one): one is GateFacts => one.zone === "connector" || one.zone === "runner");
   const brokers = zones.filter((one) => one.zone === "broker");
   const problems = [
-    ...compareTenants([...edges, ...connectors, ...brokers]),
-    ...connectors.flatMap((connector) => [
-      ...edges.flatMap((edge) => compareEdge(edge, connector)),
-      ...brokers.flatMap((broker) => compareBroker(broker, connector)),
+    ...compareTenants([...edges, ...gates, ...brokers]),
+    ...gates.flatMap((gate) => [
+      ...edges.flatMap((edge) => compareEdge(edge, gate)),
+      ...brokers.flatMap((broker) => compareBroker(broker, gate)),
     ]),
     ...edges.flatMap((edge) => brokers.flatMap((broker) => compareKeys(edge, broker))),
   ];
@@ -26,21 +25,21 @@ function compareTenants(zones: readonly ZoneFacts[]): Check[] {
   return [failed("tenant", `the files name different ones: ${said}`, "write the same `tenant` in each")];
 }
 
-function compareEdge(edge: EdgeFacts, connector: ConnectorFacts): Check[] {
+function compareEdge(edge: EdgeFacts, gate: GateFacts): Check[] {
   const checks: Check[] = [];
-  if (originOf(edge.publicUrl) !== originOf(connector.publicUrl)) {
-    const what = `${connector.file} expects tokens for ${connector.publicUrl || "nothing"}, ${edge.file} takes those for ${edge.publicUrl}`;
-    checks.push(failed("public URL", what, "make the connector's tokens.publicUrl the edge's publicUrl"));
+  if (originOf(edge.publicUrl) !== originOf(gate.publicUrl)) {
+    const what = `${gate.file} expects tokens for ${gate.publicUrl || "nothing"}, ${edge.file} takes those for ${edge.publicUrl}`;
+    checks.push(failed("public URL", what, `make the ${gate.zone}'s tokens.publicUrl the edge's publicUrl`));
   }
-  if (edge.issuer !== connector.issuer) {
-    const what = `${connector.file} has ${connector.issuer}, ${edge.file} has ${edge.issuer}`;
+  if (edge.issuer !== gate.issuer) {
+    const what = `${gate.file} has ${gate.issuer}, ${edge.file} has ${edge.issuer}`;
     checks.push(failed("token issuer", what, "write the same tokens.issuer in both"));
   }
-  return [...checks, ...compareKeys(edge, connector), ...enrolled(edge, connector)];
+  return [...checks, ...compareKeys(edge, gate), ...enrolled(edge, gate)];
 }
 
 /** Does this zone know the edge, and by the key that the edge really has? */
-function compareKeys(edge: EdgeFacts, other: ConnectorFacts | BrokerFacts): Check[] {
+function compareKeys(edge: EdgeFacts, other: GateFacts | BrokerFacts): Check[] {
   const { instance } = edge;
   if (instance === undefined) {
     const what = `${edge.file} does not say which instance it is, so nobody can name its key`;
@@ -64,49 +63,52 @@ function compareKeys(edge: EdgeFacts, other: ConnectorFacts | BrokerFacts): Chec
   return [failed("edge key", what, "copy the edge's present public key there")];
 }
 
-function compareBroker(broker: BrokerFacts, connector: ConnectorFacts): Check[] {
-  const leases = [...connector.servers].flatMap(([server, credential]) => {
-    if (credential === undefined) return [];
+function compareBroker(broker: BrokerFacts, gate: GateFacts): Check[] {
+  const used = [...gate.servers].flatMap(([server, credentials]) =>
+    credentials.map((credential) => ({ server, credential })),
+  );
+  const leases = used.flatMap(({ server, credential }) => {
     const name = `credential ${credential}`;
     if (!broker.credentials.includes(credential)) {
-      const what = `server ${server} of ${connector.file} uses it, and ${broker.file} does not have it`;
+      const what = `server ${server} of ${gate.file} uses it, and ${broker.file} does not have it`;
       return [failed(name, what, `add \`credentials.${credential}\` at the broker, or correct the name`)];
     }
     const ruled = broker.rules.some(
       (rule) =>
         rule.credential === credential &&
         rule.servers.includes(server) &&
-        (rule.connectors === undefined || rule.connectors.includes(connector.instance ?? "")),
+        (rule.connectors === undefined || rule.connectors.includes(gate.instance ?? "")),
     );
     if (ruled) return [];
-    const what = `no lease rule of ${broker.file} lets server ${server} of ${connector.file} use it`;
+    const what = `no lease rule of ${broker.file} lets server ${server} of ${gate.file} use it`;
     return [failed(name, what, `add a rule with credential ${credential} and server ${server}`)];
   });
-  return [...leases, ...enrolled(broker, connector)];
+  return [...leases, ...enrolled(broker, gate)];
 }
 
-/** Does the folder of this zone enrol the connector, for what it offers? */
-function enrolled(zone: EdgeFacts | BrokerFacts, connector: ConnectorFacts): Check[] {
-  const { instance } = connector;
-  const broken = zone.enrolments.flatMap((one) =>
-    "problem" in one
-      ? [failed("enrolment", `${one.file}: ${one.problem}`, "enrol that connector again")]
-      : [],
+/** Does the folder of this zone enrol the connector or runner, for what it offers? */
+function enrolled(of: EdgeFacts | BrokerFacts, { zone, instance, servers }: GateFacts): Check[] {
+  const broken = of.enrolments.flatMap((one) =>
+    "problem" in one ? [failed("enrolment", `${one.file}: ${one.problem}`, "enrol its owner again")] : [],
   );
-  const found = zone.enrolments.flatMap((one) => enrolmentOf(one, instance));
-  const [first] = found;
+  const first = of.enrolments
+    .flatMap((one) => ("enrolment" in one ? [one.enrolment] : []))
+    .find((one) => one.connector === instance);
+  const enrol = `sallyport ${zone} enroll ${instance ?? "NAME"}`;
   if (first === undefined) {
-    const what = `${zone.file} has no enrolment of ${instance ?? "a connector without `instance`"}`;
-    return [...broken, failed("enrolment", what, `sallyport connector enroll ${instance ?? "NAME"} …`)];
+    const what = `${of.file} has no enrolment of ${instance ?? `a ${zone} without \`instance\``}`;
+    return [...broken, failed("enrolment", what, `${enrol} …`)];
   }
-  const missing = [...connector.servers.keys()].filter((server) => !first.servers.includes(server));
+  if (first.zone !== zone) {
+    const what = `${of.file} has enrolled ${instance} as a ${first.zone}, and it is a ${zone}`;
+    const fix = `sallyport ${first.zone} remove ${instance}, then ${enrol} …`;
+    return [...broken, failed("enrolment", what, fix)];
+  }
+  const missing = [...servers.keys()].filter((server) => !first.servers.includes(server));
   if (missing.length === 0) return broken;
-  const what = `${instance} offers ${missing.join(", ")}, for which ${zone.file} has not enrolled it`;
-  return [...broken, warning("enrolment", what, `sallyport connector enroll ${instance} --servers …`)];
-}
-
-function enrolmentOf(one: EnrolmentFile, instance: string | undefined) {
-  return "enrolment" in one && one.enrolment.connector === instance ? [one.enrolment] : [];
+  const what = `${instance} offers ${missing.join(", ")}, for which ${of.file} has not enrolled it`;
+  const option = zone === "runner" ? "--pools" : "--servers";
+  return [...broken, warning("enrolment", what, `${enrol} ${option} …`)];
 }
 
 function originOf(url: string): string {

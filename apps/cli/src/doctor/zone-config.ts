@@ -20,13 +20,14 @@ export interface EdgeFacts extends CommonFacts {
   publicKey: string | undefined;
   enrolments: readonly EnrolmentFile[];
 }
-export interface ConnectorFacts extends CommonFacts {
-  zone: "connector";
+/** Of a connector, or of a runner, whose pools are its servers. */
+export interface GateFacts extends CommonFacts {
+  zone: "connector" | "runner";
   publicUrl: string;
   issuer: string;
   edges: ReadonlyMap<string, string | undefined>;
-  /** Server → the credential that it is used with. */
-  servers: ReadonlyMap<string, string | undefined>;
+  /** Server → the credentials that it is used with. */
+  servers: ReadonlyMap<string, readonly string[]>;
 }
 export interface BrokerFacts extends CommonFacts {
   zone: "broker";
@@ -38,7 +39,7 @@ export interface BrokerFacts extends CommonFacts {
 interface CollectorFacts extends CommonFacts {
   zone: "collector";
 }
-export type ZoneFacts = EdgeFacts | ConnectorFacts | BrokerFacts | CollectorFacts;
+export type ZoneFacts = EdgeFacts | GateFacts | BrokerFacts | CollectorFacts;
 
 const LeaseRuleFacts = z.looseObject({
   credential: z.string(),
@@ -57,14 +58,20 @@ const Edge = z.looseObject({
   signingKey: Secret,
   enrolments: z.string(),
 });
+const Gate = z.looseObject({ ...common, tokens: Tokens, edges: z.record(z.string(), z.string()) });
 const Connector = z.looseObject({
-  ...common,
-  tokens: Tokens,
-  edges: z.record(z.string(), z.string()),
   servers: z.record(
     z.string(),
     z.looseObject({ credential: z.looseObject({ name: z.string() }).optional() }),
   ),
+});
+const Credentials = z.record(z.string(), z.looseObject({ credential: z.string() }));
+const Runner = z.looseObject({
+  pools: z.record(
+    z.string(),
+    z.looseObject({ egress: z.looseObject({ credentials: Credentials.optional() }).optional() }),
+  ),
+  workers: z.record(z.string(), z.unknown()).optional(),
 });
 const Broker = z.looseObject({
   ...common,
@@ -83,6 +90,7 @@ const maxBytes = 1024 * 1024;
 export function zoneOf(settings: unknown): ZoneFacts["zone"] | undefined {
   const keys = new Set(Object.keys(z.looseObject({}).safeParse(settings).data ?? {}));
   if (keys.has("vault")) return "broker";
+  if (keys.has("pools")) return "runner";
   if (keys.has("privateKey")) return "connector";
   if (keys.has("publicUrl")) return "edge";
   return keys.has("store") ? "collector" : undefined;
@@ -113,13 +121,13 @@ export function zoneFacts(file: string, zone: ZoneFacts["zone"], settings: unkno
         enrolments: readEnrolments(path(enrolments)),
       };
     }
-    case "connector": {
-      const { instance, tenant, tokens, edges, servers } = Connector.parse(settings);
-      const credentials = Object.entries(servers).map(([name, one]) => [name, one.credential?.name] as const);
+    case "connector":
+    case "runner": {
+      const { instance, tenant, tokens, edges } = Gate.parse(settings);
       return {
         ...{ file, zone, instance, tenant, issuer: tokens.issuer, publicUrl: tokens.publicUrl ?? "" },
         edges: keys(edges),
-        servers: new Map(credentials),
+        servers: new Map(zone === "runner" ? poolsOf(settings) : serversOf(settings)),
       };
     }
     case "broker": {
@@ -134,6 +142,26 @@ export function zoneFacts(file: string, zone: ZoneFacts["zone"], settings: unkno
     case "collector":
       return { file, zone, instance: Collector.parse(settings).instance };
   }
+}
+
+type Offered = readonly [server: string, credentials: readonly string[]];
+
+function serversOf(settings: unknown): Offered[] {
+  return Object.entries(Connector.parse(settings).servers).map(([name, { credential }]) => [
+    name,
+    credential === undefined ? [] : [credential.name],
+  ]);
+}
+
+function poolsOf(settings: unknown): Offered[] {
+  const { pools, workers = {} } = Runner.parse(settings);
+  return [
+    ...Object.entries(pools).map(([name, { egress }]): Offered => {
+      const placed = Object.values(egress?.credentials ?? {}).map(({ credential }) => credential);
+      return [name, [...new Set(placed)]];
+    }),
+    ...Object.keys(workers).map((name): Offered => [name, []]),
+  ];
 }
 
 /** The public key in a PEM file, also of a private one, as SPKI; undefined when it cannot be read from here. */

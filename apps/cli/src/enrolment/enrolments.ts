@@ -87,17 +87,30 @@ export function decideEnrolment(
       return {
         allow: false,
         what,
-        fix: "remove that file first: a connector that is enrolled twice is refused",
+        fix: `remove that file first: a ${wanted.zone} that is enrolled twice is refused`,
       };
     }
-    // Two connectors with one key could each open what is sealed to the other.
+    // Two instances with one key could each open what is sealed to the other.
     if (one.enrolment.publicKey === wanted.publicKey) {
       const what = `this is the key of ${one.enrolment.connector}`;
-      return { allow: false, what, fix: "make a key for each connector: sallyport connector keygen" };
+      return {
+        allow: false,
+        what,
+        fix: `make a key for each ${wanted.zone}: sallyport ${wanted.zone} keygen`,
+      };
     }
   }
   const there = known.find((one) => one.file === file);
   if (there === undefined) return { allow: true, file, change: "new" };
+  if ("enrolment" in there && there.enrolment.zone !== wanted.zone) {
+    const { zone } = there.enrolment;
+    const what = `${wanted.connector} is enrolled already, as a ${zone}`;
+    return {
+      allow: false,
+      what,
+      fix: `choose another name, or: sallyport ${zone} remove ${wanted.connector}`,
+    };
+  }
   const sameKey = "enrolment" in there && there.enrolment.publicKey === wanted.publicKey;
   if (!sameKey && !options.replace) {
     const key =

@@ -6,38 +6,41 @@ import { CommandFailure } from "../../command-failure.ts";
 import { confirm } from "../../confirm.ts";
 import { decideEnrolment, readEnrolments, writeEnrolment } from "../../enrolment/enrolments.ts";
 import { type EnrolmentOptions, enrolmentFolder } from "../../enrolment/folder.ts";
+import type { EnrolledZone } from "./enrolled-zone.ts";
 
 interface Options extends EnrolmentOptions {
   publicKey?: string;
   publicKeyFile?: string;
-  servers: string;
+  servers?: string;
+  pools?: string;
   replace?: boolean;
   yes?: boolean;
 }
 
-export function enrollCommand(context: CommandContext): Command {
+export function enrollCommand(context: CommandContext, of: EnrolledZone): Command {
   const { terminal, run } = context;
+  const { zone, offers, instance, offered } = of;
   return command(context, {
     name: "enroll",
-    summary: "let edge and broker believe a connector's key",
+    summary: `let edge and broker believe a ${zone}'s key`,
     more:
-      "Compare the fingerprint with the connector's owner over another way than the key came: whoever swaps the key\n" +
-      "on its way reads every call. Edge and broker see the change within seconds.",
+      `Compare the fingerprint with the ${zone}'s owner over another way than the key came: whoever swaps the key\n` +
+      `on its way ${of.swapped}. Edge and broker see the change within seconds.`,
     examples: [
-      "connector enroll connector-1 --public-key-file connector.pub --servers orders,tickets",
-      "connector enroll connector-1 --public-key spk1.… --servers orders --enrolments /etc/sallyport/enrolments",
+      `${zone} enroll ${instance} --public-key-file ${zone}.pub --${offers} ${offered}`,
+      `${zone} enroll ${instance} --public-key spk1.… --${offers} ${offered} --enrolments /etc/sallyport/enrolments`,
     ],
   })
-    .argument("<name>", "the connector's instance name, as its NATS user says")
+    .argument("<name>", `the ${zone}'s instance name, as its NATS user says`)
     .option("--public-key <key>", "its public key, spk1.…")
     .option("--public-key-file <file>", "a file that holds it")
-    .requiredOption("--servers <names>", "the servers that it may answer for, with commas between")
+    .requiredOption(`--${offers} <names>`, `the ${offers} that it may answer for, with commas between`)
     .option("--enrolments <folder>", "the folder that edge and broker read (default: the setting)")
     .option("--replace", "replace another key that is enrolled under this name")
     .option("-y, --yes", "the fingerprint was compared; do not ask")
     .action(async (name: string, options: Options) => {
       const folder = enrolmentFolder(options);
-      const enrolment = enrolmentOf(name, options);
+      const enrolment = enrolmentOf(of, name, options);
       const decision = decideEnrolment(enrolment, readEnrolments(folder), {
         folder,
         replace: options.replace === true,
@@ -45,31 +48,33 @@ export function enrollCommand(context: CommandContext): Command {
       if (!decision.allow) throw new CommandFailure("refused", decision.what, { fix: decision.fix });
       const print = fingerprint(enrolment.publicKey);
       terminal.say(
-        `connector:   ${name}\nservers:     ${enrolment.servers.join(", ")}\nfingerprint: ${print}\n`,
+        `${`${zone}:`.padEnd(13)}${name}\n${`${offers}:`.padEnd(13)}${enrolment.servers.join(", ")}\nfingerprint: ${print}\n`,
       );
-      await confirm(terminal, "Did the connector's owner read you this fingerprint?", {
+      await confirm(terminal, `Did the ${zone}'s owner read you this fingerprint?`, {
         yes: options.yes === true,
         signal: run.signal,
       });
       await writeEnrolment(decision.file, enrolment);
       const { file, change } = decision;
       if (options.json) {
-        const { connector, servers } = enrolment;
-        outJson(terminal, { connector, servers, fingerprint: print, file, change });
-      } else terminal.out(`${changes[change]}: ${file}\n`);
+        const { servers } = enrolment;
+        outJson(terminal, { [zone]: name, [offers]: servers, fingerprint: print, file, change });
+      } else terminal.out(`${changesOf(of)[change]}: ${file}\n`);
     });
 }
 
-const changes = {
+const changesOf = ({ offers }: EnrolledZone) => ({
   new: "enrolled",
   key: "enrolled with another key than before",
-  servers: "enrolled for other servers than before",
+  servers: `enrolled for other ${offers} than before`,
   none: "enrolled as before",
-};
+});
 
-function enrolmentOf(name: string, options: Options): Enrolment {
-  const servers = [...new Set(options.servers.split(",").map((server) => server.trim()))].filter(Boolean);
-  const parsed = Enrolment.safeParse({ connector: name, publicKey: publicKeyOf(options), servers });
+function enrolmentOf({ zone, offers }: EnrolledZone, name: string, options: Options): Enrolment {
+  const servers = [...new Set((options[offers] ?? "").split(",").map((server) => server.trim()))].filter(
+    Boolean,
+  );
+  const parsed = Enrolment.safeParse({ zone, connector: name, publicKey: publicKeyOf(options), servers });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new CommandFailure("usage", `${issue?.path.join(".")}: ${issue?.message}`);
@@ -78,8 +83,8 @@ function enrolmentOf(name: string, options: Options): Enrolment {
     parsePublicKey(parsed.data.publicKey);
   } catch (cause) {
     if (!(cause instanceof SealError)) throw cause;
-    const fix = "give the line that `sallyport connector keygen` prints, whole: it starts with spk1.";
-    throw new CommandFailure("usage", "this is not a connector's public key", { fix, cause });
+    const fix = `give the line that \`sallyport ${zone} keygen\` prints, whole: it starts with spk1.`;
+    throw new CommandFailure("usage", `this is not a ${zone}'s public key`, { fix, cause });
   }
   return parsed.data;
 }

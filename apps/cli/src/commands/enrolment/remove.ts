@@ -4,29 +4,30 @@ import { type CommandContext, command, outJson } from "../../base-command.ts";
 import { CommandFailure } from "../../command-failure.ts";
 import { readEnrolments } from "../../enrolment/enrolments.ts";
 import { type EnrolmentOptions, enrolmentFolder } from "../../enrolment/folder.ts";
+import type { EnrolledZone } from "./enrolled-zone.ts";
 
-export function removeCommand(context: CommandContext): Command {
+export function removeCommand(context: CommandContext, { zone, instance }: EnrolledZone): Command {
   const { terminal } = context;
   return command(context, {
     name: "remove",
-    summary: "end a connector's enrolment",
+    summary: `end a ${zone}'s enrolment`,
     more: "Edge and broker no longer believe it within seconds. Its NATS user stays: revoke that at NATS.",
     examples: [
-      "connector remove connector-1",
-      "connector remove connector-1 --enrolments /etc/sallyport/enrolments",
+      `${zone} remove ${instance}`,
+      `${zone} remove ${instance} --enrolments /etc/sallyport/enrolments`,
     ],
   })
-    .argument("<name>", "the connector's instance name")
+    .argument("<name>", `the ${zone}'s instance name`)
     .option("--enrolments <folder>", "the folder that edge and broker read (default: the setting)")
     .action((name: string, options: EnrolmentOptions) => {
       const folder = enrolmentFolder(options);
       // By what the files say, not by a file name made of the argument: no path can be smuggled in.
       const found = readEnrolments(folder).filter(
-        (one) => "enrolment" in one && one.enrolment.connector === name,
+        (one) => "enrolment" in one && one.enrolment.zone === zone && one.enrolment.connector === name,
       );
       if (found.length === 0) {
-        const fix = "see which are: sallyport connector list";
-        throw new CommandFailure("failed", `no connector of this name is enrolled in ${folder}`, { fix });
+        const fix = `see which are: sallyport ${zone} list`;
+        throw new CommandFailure("failed", `no ${zone} of this name is enrolled in ${folder}`, { fix });
       }
       for (const { file } of found) rmSync(file);
       if (options.json) outJson(terminal, { removed: found.map(({ file }) => file) });

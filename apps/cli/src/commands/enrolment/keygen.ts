@@ -4,20 +4,21 @@ import { fingerprint, generateRecipientKey, privateKeyText } from "@sallyport/se
 import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, command, outJson } from "../../base-command.ts";
 import { CommandFailure } from "../../command-failure.ts";
+import type { EnrolledZone } from "./enrolled-zone.ts";
 
 interface Options extends CommonOptions {
   out: string;
 }
 
-export function keygenCommand(context: CommandContext): Command {
+export function keygenCommand(context: CommandContext, { zone }: EnrolledZone): Command {
   const { terminal } = context;
   return command(context, {
     name: "keygen",
-    summary: "make a connector's key, on the connector's own machine",
+    summary: `make a ${zone}'s key, on the ${zone}'s own machine`,
     more: "The private key goes into the file and stays there. The public key is what an operator enrols.",
     examples: [
-      "connector keygen --out connector.key",
-      "connector keygen --out connector.key --json | jq -r .publicKey > connector.pub",
+      `${zone} keygen --out ${zone}.key`,
+      `${zone} keygen --out ${zone}.key --json | jq -r .publicKey > ${zone}.pub`,
     ],
   })
     .requiredOption(
@@ -27,7 +28,7 @@ export function keygenCommand(context: CommandContext): Command {
     .action(async (options: Options) => {
       const file = resolve(options.out);
       const { publicKey, privateKey } = await generateRecipientKey();
-      await writeNew(file, `${privateKeyText(privateKey)}\n`);
+      await writeNew(file, `${privateKeyText(privateKey)}\n`, zone);
       const shown = { publicKey, fingerprint: fingerprint(publicKey), privateKeyFile: file };
       if (options.json) {
         outJson(terminal, shown);
@@ -40,7 +41,7 @@ export function keygenCommand(context: CommandContext): Command {
     });
 }
 
-async function writeNew(file: string, text: string): Promise<void> {
+async function writeNew(file: string, text: string, zone: EnrolledZone["zone"]): Promise<void> {
   try {
     const handle = await open(file, "wx", 0o600);
     try {
@@ -54,7 +55,7 @@ async function writeNew(file: string, text: string): Promise<void> {
     const what = code === "EEXIST" ? `${file} exists already` : `${file} cannot be written (${code})`;
     const fix =
       code === "EEXIST"
-        ? "name another file: a key that is replaced by mistake cuts its connector off"
+        ? `name another file: a key that is replaced by mistake cuts its ${zone} off`
         : "name a file in a folder that you may write";
     throw new CommandFailure("failed", what, { setting: "--out", fix, cause });
   }
