@@ -62,7 +62,9 @@ export class ItemLease {
   /** Beats until the lease ends or `release` is called. */
   async keep(): Promise<void> {
     while (this.#end === undefined && !this.#over.signal.aborted) {
-      await pause(this.#everyMs, AbortSignal.any([this.#stop.signal, this.#over.signal]));
+      // A beat that failed may leave less than that: at the lease's end it is asked once more, and known.
+      const waitMs = Math.max(0, Math.min(this.#everyMs, this.#leftMs));
+      await pause(waitMs, AbortSignal.any([this.#stop.signal, this.#over.signal]));
       if (this.#end === undefined && !this.#over.signal.aborted) await this.#beat();
     }
   }
@@ -76,11 +78,14 @@ export class ItemLease {
     return Math.max(least, Math.min(this.#ttlMs / 2, most));
   }
 
+  get #leftMs(): number {
+    return this.#beatAt + this.#ttlMs - performance.now();
+  }
+
   /** Cut off before the next one is due, and at the lease's end: nothing may go on for which there is no lease. */
   async #beat(): Promise<void> {
     const asked = performance.now();
-    const leftMs = this.#beatAt + this.#ttlMs - asked;
-    const cut = AbortSignal.timeout(Math.max(1, Math.ceil(Math.min(this.#everyMs, leftMs))));
+    const cut = AbortSignal.timeout(Math.max(1, Math.ceil(Math.min(this.#everyMs, this.#leftMs))));
     try {
       const beat = await this.#deps.api.heartbeat(this.#last, AbortSignal.any([cut, this.#over.signal]));
       this.#last = beat.last_heartbeat;
@@ -94,7 +99,7 @@ export class ItemLease {
       this.#deps.log.warn({ err: error }, "a heartbeat of a work item failed");
       if (known?.code === "precondition") this.#finish("lost");
       else if (known === undefined || known.fatal) this.#finish("rejected");
-      else if (performance.now() >= this.#beatAt + this.#ttlMs) this.#finish("lost");
+      else if (this.#leftMs <= 0) this.#finish("lost");
     }
   }
 

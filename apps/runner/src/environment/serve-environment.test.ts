@@ -204,6 +204,16 @@ test("a call is on record before it runs, and its end after it", async () => {
   expect(JSON.stringify(world.records)).not.toContain("exit 3");
 });
 
+test("the trace of the item's metadata goes on: its calls are on record under it", async () => {
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const world = await start();
+  const { session } = world.api.addSession({ traceparent: `00-${trace}-b7ad6b7169203331-01` });
+  await world.serve();
+  const call = session.toolUse("bash", { command: "true" });
+  await until("a result", () => session.answerOf(call), { within });
+  expect(world.records.map(({ traceId }) => traceId).slice(0, 2)).toEqual([trace, trace]);
+});
+
 test("without a record nothing runs", async () => {
   const world = await start({ auditFails: true });
   const { session } = world.api.addSession();

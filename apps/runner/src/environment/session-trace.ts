@@ -15,10 +15,9 @@ export function startSessionTrace(of: {
   item: string;
   metadata: Readonly<Record<string, string>> | null | undefined;
 }): SessionTrace {
-  const traceparent = of.metadata?.traceparent ?? "";
-  const parent = wellFormed.test(traceparent)
-    ? propagation.extract(ROOT_CONTEXT, { traceparent })
-    : ROOT_CONTEXT;
+  const traceparent = wellFormed.exec(of.metadata?.traceparent ?? "")?.[0];
+  const parent =
+    traceparent === undefined ? ROOT_CONTEXT : propagation.extract(ROOT_CONTEXT, { traceparent });
   const attributes = { "sallyport.environment": of.environment, "sallyport.work": of.item };
   const span = tracer.startSpan("environment session", { kind: SpanKind.CONSUMER, attributes }, parent);
   const inside = trace.setSpan(parent, span);
@@ -31,7 +30,7 @@ export function startSessionTrace(of: {
         inside,
       );
       return {
-        traceId: traceIdOf(one),
+        traceId: traceIdOf(one) ?? traceparent?.slice(3, 35),
         end: (isError) => {
           if (isError) one.setStatus({ code: SpanStatusCode.ERROR });
           one.end();
