@@ -19,6 +19,7 @@ function write(name: string, text: string): string {
 
 test.each([
   [["doctor"]],
+  [["boundary", "test"]],
   [["status"]],
   [["servers"]],
   [["trace"]],

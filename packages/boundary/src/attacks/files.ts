@@ -5,6 +5,7 @@ import { IsolationError } from "@sallyport/isolation";
 import { PersistentShell, SandboxError } from "@sallyport/sandbox-agent";
 import { type Attack, judge, type Try, tried } from "../attack.ts";
 import type { World } from "../world.ts";
+import { hostileExport, hostileImports } from "./archives.ts";
 
 /** What the sandbox's own agent answers to a file tool: the canary, its own content, or a refusal in our words. */
 async function outcome(act: () => Promise<unknown>, secret: string): Promise<string> {
@@ -28,7 +29,7 @@ export const files: readonly Attack[] = [
     number: 21,
     name: "links, pipes and races",
     tries:
-      "follow symlinks, hard links, magic links, a FIFO and a rename race with read, write, stat, glob and grep",
+      "follow symlinks, hard links, magic links, a FIFO and a rename race with each file tool, import and export",
     source: "CVE-2024-28185, CVE-2024-28189 (Judge0)",
     expected: "refused, or the sandbox's own",
     deadlineMs: 25_000,
@@ -95,8 +96,10 @@ export const files: readonly Attack[] = [
           ),
         );
       }
+      tries.push(...(await hostileExport(world, sandbox)));
       racer.kill();
       await sandbox.destroy();
+      tries.push(...(await hostileImports(world)));
       const after = await readFile(secretFile, "utf8");
       return judge([
         ...tries,
