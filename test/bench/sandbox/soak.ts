@@ -46,7 +46,9 @@ function held(world: SandboxWorld) {
   const ids = readdirSync(join(world.folder, "state/sandboxes"));
   return {
     processes: processesOf(world.uids).length,
-    mounts: readFileSync("/proc/self/mountinfo", "utf8").split("\n").length,
+    mounts: readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(world.folder)).length,
     cgroups: groups.length,
     folders: ids.length,
     descriptors: readdirSync("/proc/self/fd").length,
