@@ -70,16 +70,26 @@ export async function hostileImports(world: World): Promise<readonly Try[]> {
 }
 
 /** What the runner takes out of a workspace full of links: never what they lead to. */
-export async function hostileExport(world: World, { sandbox }: Inside): Promise<readonly Try[]> {
+export async function hostileExport(
+  world: World,
+  { sandbox }: Inside,
+  { racing }: { racing: boolean },
+): Promise<readonly Try[]> {
   if (sandbox.workspace === undefined) return [];
   const chunks: Uint8Array[] = [];
   const archive = sandbox.workspace.export({ bytes: 1_048_576, entries: 1_000, leaveOut: () => {} });
-  for await (const chunk of archive) chunks.push(chunk);
+  const ended = await taken(archive, chunks);
   const whole = Buffer.concat(chunks);
-  const saw = whole.includes(world.canary.secret)
-    ? "the canary"
-    : whole.length > block
-      ? "its own"
-      : "nothing";
-  return [tried("export", saw, "its own")];
+  const saw = whole.includes(world.canary.secret) ? "the canary" : whole.length > block ? ended : "nothing";
+  // A file that is swapped meanwhile may end it.
+  return [tried("export", saw, racing ? /^(?:its own|refused|nothing)$/ : "its own")];
+}
+
+async function taken(archive: AsyncIterable<Uint8Array>, into: Uint8Array[]): Promise<string> {
+  try {
+    for await (const chunk of archive) into.push(chunk);
+    return "its own";
+  } catch {
+    return "refused";
+  }
 }

@@ -96,8 +96,10 @@ export const files: readonly Attack[] = [
           ),
         );
       }
-      tries.push(...(await hostileExport(world, sandbox)));
+      tries.push(...(await hostileExport(world, sandbox, { racing: true })));
       racer.kill();
+      await racer.exit;
+      tries.push(...(await hostileExport(world, sandbox, { racing: false })));
       await sandbox.destroy();
       tries.push(...(await hostileImports(world)));
       const after = await readFile(secretFile, "utf8");
