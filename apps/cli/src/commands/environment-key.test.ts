@@ -61,3 +61,12 @@ test("a revoked key is gone, and one that is not there is said", async () => {
   expect((await keys(["revoke", "no such id"])).code).toBe(2);
   expect((await keys(["create", "not/a/pool"])).code).toBe(2);
 });
+
+test("a key whose entry somebody has overwritten can be revoked all the same", async () => {
+  const { id } = JSON.parse((await keys(["create", "builds", "--json"])).out);
+  const bus = await relay.bus({ zone: "operator", instance: crypto.randomUUID() });
+  const bucket = await openBucket(bus, environmentKeys);
+  await bucket.put(id, { junk: true } as never);
+  expect((await keys(["revoke", id])).code).toBe(0);
+  expect(await bucket.get(id)).toBeUndefined();
+});

@@ -1,5 +1,5 @@
-import { openBucket } from "@sallyport/bus";
-import { EnvironmentKeyId, environmentKeys } from "@sallyport/contracts";
+import { type Bucket, openBucket } from "@sallyport/bus";
+import { EnvironmentKeyId, environmentKeys, ServiceError } from "@sallyport/contracts";
 import type { Command } from "commander";
 import {
   type CommandContext,
@@ -23,11 +23,22 @@ export function revokeKeyCommand(context: CommandContext): Command {
       if (!EnvironmentKeyId.safeParse(id).success)
         throw new CommandFailure("usage", "this is not the id of a key: see environment-key list");
       const bucket = await openBucket(await operatorBus(context, options), environmentKeys);
-      const entry = await bucket.get(id);
-      if (entry === undefined) throw new CommandFailure("failed", `there is no environment key ${id}`);
+      const environment = await environmentOf(bucket, id);
       await bucket.delete(id);
-      const { environment } = entry.value;
       if (options.json) outJson(terminal, { revoked: { id, environment } });
       else terminal.out(`revoked: key ${id} of environment ${environment}\n`);
     });
+}
+
+/**
+ * An entry that does not fit its contract was put there by somebody else, perhaps so that the key cannot be revoked: it
+ * goes like any other.
+ */
+async function environmentOf(bucket: Bucket<{ environment: string }>, id: string): Promise<string> {
+  const entry = await bucket.get(id).catch((error: unknown) => {
+    if (!(error instanceof ServiceError && error.code === "invalid")) throw error;
+    return { value: { environment: "(unreadable)" } };
+  });
+  if (entry === undefined) throw new CommandFailure("failed", `there is no environment key ${id}`);
+  return entry.value.environment;
 }
