@@ -11,6 +11,7 @@ import { demoPlan } from "./src/demo-plan.ts";
 import { howToConnect } from "./src/how-to-connect.ts";
 import { takeLock } from "./src/lock.ts";
 import { Progress } from "./src/progress.ts";
+import { whyNoSandboxes } from "./src/sandbox-host.ts";
 import { type Stack, startStack } from "./src/stack.ts";
 
 const usage = `usage: pnpm dev [--once] [--port 7345] [--state DIR]
@@ -89,7 +90,7 @@ async function start(
   rmSync(options.state, { recursive: true, force: true });
 
   progress.step("tools");
-  const sandboxes = process.platform === "linux" ? (["bwrap"] as const) : [];
+  const sandboxes = whyNoSandboxes() === undefined ? (["bwrap"] as const) : [];
   for (const tool of ["nats-server", "bao", ...sandboxes] as const)
     await findTool(tool, { onProgress: (text) => progress.note(text) });
 
@@ -149,6 +150,8 @@ async function showDemo(stack: Stack, progress: Progress): Promise<void> {
     for (const line of lines.slice(0, 14)) console.log(`  ${line}`);
     if (lines.length > 14) console.log(pc.dim(`  … ${lines.length - 14} more lines`));
   }
+  const missing = whyNoSandboxes();
+  if (missing !== undefined) console.log(`\n${pc.dim(`No session in a sandbox is shown: ${missing}.`)}`);
   for (const [title, answer, parts] of tracesToShow(answers)) {
     console.log(`\n${pc.bold(title)} ${pc.dim(`sallyport trace ${answer.traceId}`)}`);
     console.log(await wholeTrace(stack, answer.traceId, parts));

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Postgres } from "@sallyport/testkit";
+import { whyNoSandboxes } from "./sandbox-host.ts";
 import type { SandboxPlan, StackPlan } from "./stack-plan.ts";
 
 /** Where the demo's private servers listen: only the connector is told. */
@@ -100,7 +101,7 @@ export function demoPlan(
       },
       ...(postgres ? { tickets: ticketsServer(postgres) } : {}),
     }),
-    ...(process.platform === "linux" ? { sandboxes: sandboxes(parts.ordersUrl) } : {}),
+    ...(whyNoSandboxes() === undefined ? { sandboxes: sandboxes(parts.ordersUrl) } : {}),
     credentials: {
       "orders-api": { kind: "kv", path: "sallyport/orders", field: "token" },
       "tickets-db": { kind: "database", role: "sallyport-readonly" },

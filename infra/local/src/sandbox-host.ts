@@ -1,9 +1,21 @@
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { chmod, cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { impassable } from "@sallyport/isolation";
 import { findTool } from "@sallyport/testkit";
+
+const sysAdmin = 21n;
+
+/** Why a pool's sandboxes cannot be made here; undefined where they can. A workspace is mounted, and that takes root. */
+export function whyNoSandboxes(): string | undefined {
+  if (process.platform !== "linux") return "sandboxes need Linux";
+  const [, effective = "0"] =
+    /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  const mayMount = ((BigInt(`0x${effective}`) >> sysAdmin) & 1n) === 1n;
+  return process.geteuid?.() === 0 && mayMount ? undefined : "sandboxes need root, and the right to mount";
+}
 
 /** What a runner on this machine needs of it, in the words of its configuration. */
 export interface SandboxHost {
