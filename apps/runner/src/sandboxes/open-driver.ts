@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type BubblewrapDriver, bubblewrapDriver, IsolationError } from "@sallyport/isolation";
 import { type App, BootError } from "@sallyport/runtime";
@@ -28,6 +28,8 @@ export async function openDriver(
     });
     app.use({ close: () => driver.close() }, "sandboxes");
     const left = await driver.reap();
+    // Their doors were sockets of that life.
+    await rm(join(state, "doors"), { recursive: true, force: true });
     if (left > 0) app.log.warn({ left }, "sandboxes of an earlier life were put away");
     const { class: kind, checks } = await driver.probe();
     const unproven = checks.filter(({ proven }) => !proven).map(({ check }) => check);

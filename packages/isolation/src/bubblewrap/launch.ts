@@ -66,6 +66,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
       // Where it is installed is a path of the host, and its command line can be read inside.
       argv0: "bwrap",
       cwd: "/",
+      // Ctrl-C and a supervisor's SIGTERM go to whole groups: what runs inside is the runner's to end, after its calls.
+      detached: true,
       stdio,
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     });
