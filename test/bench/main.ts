@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { benchEgress } from "./egress/bench.ts";
 import { benchSandbox } from "./sandbox/bench.ts";
 import { benchSession } from "./session/bench.ts";
+import { benchSoak } from "./soak/bench.ts";
 import { benchTunnel } from "./tunnel/bench.ts";
 
 const usage = `usage: pnpm bench tunnel [--rounds 5] [--seconds 2] [--sizes 64,16384,262144] [--concurrency 32,1] [--streams 1000]
@@ -19,6 +20,9 @@ Compares the hardened sandbox with bare bubblewrap and others; --soak makes and 
 
        pnpm bench session [--rounds 5] [--warm 200]
 Compares a command asked of a sandbox's agent with the same command as an agent's call through edge and relay.
+
+       pnpm bench soak [--sessions 5000] [--concurrency 8]
+Sessions in sandboxes through edge, queue and runner: what is held before and after, and how much memory.
 `;
 
 const { values, positionals } = parseArgs({
@@ -27,7 +31,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string" },
     seconds: { type: "string", default: "2" },
     sizes: { type: "string", default: "64,16384,262144" },
-    concurrency: { type: "string", default: "32,1" },
+    concurrency: { type: "string" },
+    sessions: { type: "string", default: "5000" },
     streams: { type: "string", default: "1000" },
     sample: { type: "string", default: "1" },
     profile: { type: "string" },
@@ -48,7 +53,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
         rounds: rounds(5),
         seconds: Number(values.seconds),
         sizes: values.sizes.split(",").map(Number),
-        concurrencies: values.concurrency.split(",").map(Number),
+        concurrencies: (values.concurrency ?? "32,1").split(",").map(Number),
         streams: Number(values.streams),
         profile: values.profile,
         sampleRatio: Number(values.sample),
@@ -67,6 +72,11 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
         idle: Number(values.idle),
         soak: Number(values.soak),
       },
+      console.log,
+    ),
+  soak: () =>
+    benchSoak(
+      { sessions: Number(values.sessions), concurrency: Number(values.concurrency ?? "8") },
       console.log,
     ),
   session: () => benchSession({ rounds: rounds(5), calls: Number(values.warm) }, console.log),

@@ -1,0 +1,27 @@
+import { startSandboxSite } from "../../e2e/sandbox.fixture.ts";
+import { type Footprint, soakSessions } from "./soak.ts";
+
+/** Many sessions through a whole site, and what it holds before and after. Throws when anything is left. */
+export async function benchSoak(
+  options: { sessions: number; concurrency: number },
+  say: (line: string) => void,
+): Promise<void> {
+  const { sessions, concurrency } = options;
+  const site = await startSandboxSite({
+    pools: { box: { slots: 2 * concurrency, slotsPerAgent: 2 * concurrency } },
+  });
+  try {
+    const agent = { server: "box", token: await site.stack.token("box") };
+    say(`${sessions} sessions through edge, queue and runner, ${concurrency} at once`);
+    const { before, after, seconds, left } = await soakSessions(
+      { stack: site.stack, agent },
+      { ...options, say },
+    );
+    say(`\n${seconds.toFixed(0)} s, ${(sessions / seconds).toFixed(1)} sessions/s`);
+    for (const what of Object.keys(after) as (keyof Footprint)[])
+      say(`  ${what.padEnd(20)} before ${before[what]}  after ${after[what]}`);
+    if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
+  } finally {
+    await site.stop();
+  }
+}

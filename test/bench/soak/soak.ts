@@ -1,0 +1,143 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import type { Stack } from "@sallyport/infra-local";
+import { until } from "@sallyport/testkit";
+import { processTree } from "../../e2e/processes.fixture.ts";
+import { beginWork, type Caller, endWork, saidBy } from "../../e2e/sandbox.fixture.ts";
+import { heldBy, placeOf } from "../../e2e/sandbox-remains.fixture.ts";
+import { inLanes } from "../sandbox/bench.ts";
+
+/** What one site holds of its machine, in numbers. */
+export interface Footprint {
+  /** Under the uids of sandboxes. */
+  processes: number;
+  /** Of the whole site, zones and servers among them. */
+  siteProcesses: number;
+  uids: number;
+  mounts: number;
+  cgroups: number;
+  /** In the runner's folder, folders and sockets among them. */
+  files: number;
+  runnerSockets: number;
+  runnerDescriptors: number;
+  runnerMiB: number;
+  edgeMiB: number;
+}
+
+const bounded = [
+  "processes",
+  "siteProcesses",
+  "uids",
+  "mounts",
+  "cgroups",
+  "files",
+  "runnerSockets",
+  "runnerDescriptors",
+] as const satisfies readonly (keyof Footprint)[];
+
+export interface SoakOptions {
+  sessions: number;
+  concurrency: number;
+  say?(line: string): void;
+}
+
+export interface Soaked {
+  before: Footprint;
+  after: Footprint;
+  seconds: number;
+  /** What there is more of than before: each a leak. */
+  left: string[];
+}
+
+/**
+ * Sessions through edge, queue and runner, each with a call that reads its own sandbox, some with one through the door.
+ * Throws at the first one that is not answered as it must be.
+ */
+export async function soakSessions(
+  { stack, agent }: { stack: Stack; agent: Caller },
+  { sessions, concurrency, say = () => undefined }: SoakOptions,
+): Promise<Soaked> {
+  let done = 0;
+  const session = async () => {
+    const number = done++;
+    const work = await beginWork(stack, "2025-11-25", agent);
+    const curl = 'curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ORDERS/A-1 >/tmp/answer;';
+    const command = `ls /workspace; ${number % 10 === 0 ? curl : ""} echo ${number} >a; (sleep 300 &); cat a`;
+    const said = saidBy(await work.bash(command));
+    if (said !== String(number)) throw new Error(`session ${number}: ${said.slice(0, 200)}`);
+    const { status } = await endWork(stack, { ...agent, handle: work.handle });
+    if (status !== 200) throw new Error(`session ${number} did not end: ${status}`);
+    if (number > 0 && number % 500 === 0) {
+      const { runnerMiB, edgeMiB } = footprint(stack);
+      say(`  ${number} sessions; runner ${runnerMiB} MiB, edge ${edgeMiB} MiB`);
+    }
+  };
+  // The first ones make what stays: connections, caches, code.
+  await inLanes(Math.min(100, sessions), concurrency, session);
+  const before = await settled(stack);
+  const began = performance.now();
+  done = 0;
+  await inLanes(sessions, concurrency, session);
+  const seconds = (performance.now() - began) / 1000;
+  const after = await settled(stack, before);
+  return { before, after, seconds, left: bounded.filter((what) => after[what] > before[what]) };
+}
+
+/** Sandboxes are put away after their sessions have been told that they end; connections that idle close a little later. */
+async function settled(stack: Stack, before?: Footprint): Promise<Footprint> {
+  const quiet = () => {
+    const now = footprint(stack);
+    const over =
+      before === undefined
+        ? now.processes > 0 || now.mounts > 0
+        : bounded.some((what) => now[what] > before[what]);
+    return over ? undefined : now;
+  };
+  return await until("quiet", quiet, { within: 15_000, every: 100 }).catch(() => footprint(stack));
+}
+
+function footprint(stack: Stack): Footprint {
+  const { state } = placeOf(stack);
+  const held = heldBy(stack);
+  const [runner, edge] = ["runner-runner-1", "edge-edge-1"].map((name) => stack.zones.get(name)?.pid ?? 0);
+  const descriptors = linksIn(`/proc/${runner}/fd`);
+  return {
+    processes: held.processes.length,
+    siteProcesses: processTree([...stack.zones.values(), stack.nats].map(({ pid }) => pid)).length,
+    uids: new Set(held.processes.map(uidOf)).size,
+    mounts: held.mounts.length,
+    cgroups: held.cgroups.length,
+    files: ["sandboxes", "doors"].flatMap((name) => readdirSync(join(state, name), { recursive: true }))
+      .length,
+    runnerSockets: descriptors.filter((link) => link.startsWith("socket:")).length,
+    runnerDescriptors: descriptors.length,
+    runnerMiB: memoryOf(runner ?? 0),
+    edgeMiB: memoryOf(edge ?? 0),
+  };
+}
+
+function linksIn(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    try {
+      return [readlinkSync(join(folder, name))];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+}
+
+function uidOf(pid: number): string {
+  return /^Uid:\s+(\d+)/m.exec(statusOf(pid))?.[1] ?? "";
+}
+
+function memoryOf(pid: number): number {
+  return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(statusOf(pid))?.[1] ?? Number.NaN) / 1024);
+}
+
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,29 @@
+import { leakCheck } from "@sallyport/testkit";
+import { afterAll, expect, it } from "vitest";
+import { soakSessions } from "../bench/soak/soak.ts";
+import { startSandboxSite } from "./sandbox.fixture.ts";
+
+afterAll(leakCheck);
+
+it("a hundred sessions leave no process, mount, cgroup, uid, socket or file", {
+  timeout: 120_000,
+}, async () => {
+  const site = await startSandboxSite({ pools: { box: { slots: 8, slotsPerAgent: 8 } } });
+  try {
+    const agent = { server: "box", token: await site.stack.token("box") };
+    const { left, after } = await soakSessions(
+      { stack: site.stack, agent },
+      { sessions: 100, concurrency: 4 },
+    );
+    expect(left, JSON.stringify(after)).toEqual([]);
+    expect([after.processes, after.mounts, after.cgroups, after.uids, after.files > 0]).toEqual([
+      0,
+      0,
+      0,
+      0,
+      true,
+    ]);
+  } finally {
+    await site.stop();
+  }
+});
