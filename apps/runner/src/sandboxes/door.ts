@@ -6,17 +6,20 @@ import { type AuditFields, digest } from "@sallyport/audit";
 import { systemResolver } from "@sallyport/egress";
 import type { LivePolicies } from "@sallyport/policy";
 import {
-  type Binding,
   type EgressDeps,
   type EgressRecord,
+  javaTrustStore,
   openEgress,
   type Placeholder,
   placeholderValue,
+  withPlaceholders,
 } from "@sallyport/sandbox-egress";
 import type { CallContext } from "./call-context.ts";
 import type { EgressConfig } from "./egress-config.ts";
 import { egressSpan } from "./egress-span.ts";
 import type { PlacedSecrets } from "./placed-secrets.ts";
+
+const javaStore = "/tmp/home/.sallyport/java-trust.p12";
 
 export interface DoorDeps {
   /** Of this runner, for doors alone; other users can pass through. */
@@ -30,13 +33,16 @@ export interface DoorDeps {
   placed: PlacedSecrets;
 }
 
-/** A sandbox's way out, as its spec and its environment have it. */
+/** A sandbox's way out, as its spec, its environment and its files have it. */
 export interface Door {
   socket: string;
   /** PEM file that becomes the store of trust inside. */
   certificates: string;
   /** Variable → placeholder. */
   environment: Readonly<Record<string, string>>;
+  /** Path inside → content; with Java's own store of trust, where hosts are vouched for by the door. */
+  files: ReadonlyMap<string, Uint8Array>;
+  javaTrust: string | undefined;
   close(): Promise<void>;
 }
 
@@ -52,44 +58,51 @@ export async function openDoor(deps: DoorDeps, owner: DoorOwner): Promise<Door> 
   const first = owner.context();
   if (first === undefined) throw new Error("a door is opened for a call alone");
   const folder = join(deps.folder, randomBytes(8).toString("hex"));
-  await mkdir(folder);
-  await chmod(folder, 0o711);
-  const socket = join(folder, "egress.sock");
-  const placeholders = placeholdersOf(deps.egress);
-  const { agent, user } = first.who;
-  const proxy = await openEgress(
-    {
-      sandbox: owner.handle,
-      socketPath: socket,
-      identity: { agent, user },
-      policy: deps.policies.http,
-      placeholders: Object.values(placeholders),
-    },
-    egressDeps(deps, owner),
-  );
-  const unfollow = deps.policies.onChange(() => proxy.setPolicy(deps.policies.http));
-  const certificates = join(folder, "certificates.pem");
-  const trusted = [...getCACertificates("default"), proxy.certificate ?? ""];
-  await writeFile(certificates, trusted.join("\n"), { mode: 0o644 });
-  return {
-    socket,
-    certificates,
-    environment: Object.fromEntries(
-      Object.entries(placeholders).map(([variable, { value }]) => [variable, value]),
-    ),
-    close: async () => {
-      unfollow();
-      await proxy.close();
-      await rm(folder, { recursive: true, force: true });
-    },
+  const undo: (() => Promise<unknown> | unknown)[] = [() => rm(folder, { recursive: true, force: true })];
+  const close = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
   };
+  try {
+    await mkdir(folder);
+    await chmod(folder, 0o711);
+    const { egress, policies, upstreamCa = "" } = deps;
+    const placeholders = placeholdersOf(egress);
+    const all = Object.values(placeholders);
+    const socket = join(folder, "egress.sock");
+    const proxy = await openEgress(
+      {
+        ...{ sandbox: owner.handle, socketPath: socket, policy: policies.http, placeholders: all },
+        identity: { agent: first.who.agent, user: first.who.user },
+        tokenEndpoints: egress.tokenEndpoints,
+      },
+      egressDeps(deps, owner),
+    );
+    undo.push(() => proxy.close());
+    undo.push(policies.onChange(() => proxy.setPolicy(policies.http)));
+    const certificates = join(folder, "certificates.pem");
+    const trusted = [...getCACertificates("default"), upstreamCa, proxy.certificate ?? ""].join("\n");
+    await writeFile(certificates, trusted, { mode: 0o644 });
+    const files = new Map<string, Uint8Array>(
+      Object.entries(egress.files).map(([path, text]) => [path, Buffer.from(withPlaceholders(text, all))]),
+    );
+    // Java's own store knows the public authorities; only what the door signs is strange to it.
+    const javaTrust = proxy.certificate === undefined ? undefined : javaStore;
+    if (javaTrust !== undefined) files.set(javaTrust, javaTrustStore(trusted));
+    const environment = Object.fromEntries(
+      Object.entries(placeholders).map(([variable, { value }]) => [variable, value]),
+    );
+    return { socket, certificates, environment, files, javaTrust, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 function placeholdersOf({ credentials }: EgressConfig): Record<string, Placeholder> {
   return Object.fromEntries(
     Object.entries(credentials).map(([variable, { credential, prefix, length, bindings }]) => [
       variable,
-      { value: placeholderValue(prefix, length), credential, bindings: bindings as readonly Binding[] },
+      { value: placeholderValue(prefix, length), credential, bindings },
     ]),
   );
 }

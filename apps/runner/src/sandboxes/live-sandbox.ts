@@ -51,7 +51,10 @@ export async function startSandbox(make: SandboxMake): Promise<LiveSandbox> {
     undo.push(async () => client.close());
     await client.ping();
     const files = new SandboxFiles(client, { cwd: workspace });
-    if (door !== undefined) await files.bridge(proxyPort, doorInside);
+    if (door !== undefined) {
+      await files.bridge(proxyPort, doorInside);
+      for (const [path, content] of door.files) await files.write(path, content, { mode: 0o600 });
+    }
     const env = { ...make.env, ...environmentOfDoor(door) };
     const shell = new BusyShell(client, files, { cwd: workspace, env });
     return {
@@ -76,7 +79,10 @@ function specOfDoor(door: Door | undefined): Pick<SandboxSpec, "egress" | "certi
 
 function environmentOfDoor(door: Door | undefined): Record<string, string> {
   if (door === undefined) return {};
-  return { ...environmentFor(`http://127.0.0.1:${proxyPort}`, trustInside), ...door.environment };
+  return {
+    ...environmentFor(`http://127.0.0.1:${proxyPort}`, trustInside, door.javaTrust),
+    ...door.environment,
+  };
 }
 
 function saidAtEnd({ code }: Awaited<Sandbox["ended"]>): string {
