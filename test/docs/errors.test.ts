@@ -48,12 +48,21 @@ function tokensIn(file: string): Token[] {
 /** JSON-RPC's own range and that of Sallyport, as literals. */
 function jsonRpcCodesIn(file: string): string[] {
   return tokensIn(file).flatMap(({ kind, value }, at, all) =>
-    kind === "word" && /^3[12]\d{3}$/.test(value) && all[at - 1]?.value === "-" ? [`-${value}`] : [],
+    kind === "word" && /^3[12]_?\d{3}$/.test(value) && all[at - 1]?.value === "-"
+      ? [`-${value.replace("_", "")}`]
+      : [],
   );
 }
 
 test("the page has each JSON-RPC code that a zone can answer with, and no other", () => {
-  const files = shipped("packages/mcp/src", "packages/gate/src", "apps/edge/src", "apps/connector/src");
+  const folders = [
+    "packages/mcp/src",
+    "packages/gate/src",
+    "apps/edge/src",
+    "apps/connector/src",
+    "apps/runner/src",
+  ];
+  const files = shipped(...folders);
   const used = new Set(files.flatMap(jsonRpcCodesIn));
   expect(used).toContain(String(DENIED));
   expect(used).toContain(String(UNAVAILABLE));
@@ -71,6 +80,22 @@ test("the page has each HTTP status that an edge answers by itself, and no other
     .filter(({ kind, value }) => kind === "word" && /^[45]\d\d$/.test(value) && value in STATUS_CODES)
     .map(({ value }) => value);
   expect([...rowsOf(page, "HTTP statuses").keys()].sort()).toEqual([...new Set(used)].sort());
+});
+
+/** Of `policy: 403,` in the table of the proxy's answers. */
+function denialStatuses(): Map<string, string> {
+  const text = readFileSync(join(root, "packages/sandbox-egress/src/denial.ts"), "utf8");
+  const [, table = ""] = /const statuses[^=]*=\s*\{([^}]+)\}/.exec(text) ?? [];
+  return new Map(
+    [...table.matchAll(/^ *(\w+): (\d+),$/gm)].map(([, code = "", status = ""]) => [code, status]),
+  );
+}
+
+test("the page has each code of the egress proxy with its status, and no other", () => {
+  const statuses = denialStatuses();
+  expect(statuses.get("placeholder")).toBe("403");
+  const rows = [...rowsOf(page, "Codes of the egress proxy")];
+  expect(new Map(rows.map(([code, cells]) => [code, cells[1]]))).toEqual(statuses);
 });
 
 test("the page has each source that an answer can name, and no other", () => {

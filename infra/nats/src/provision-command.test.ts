@@ -69,7 +69,7 @@ test("provision --help says what it does, and the first help names it", async ()
   expect(await told("--help")).toContain("infra:nats provision");
 });
 
-test.each(["deploy-a-zone", "respond-to-an-incident"])(
+test.each(["deploy-a-zone", "respond-to-an-incident", "run-your-first-sandbox"])(
   "the guide %s provisions with a line that is taken",
   async (page) => {
     const text = await readFile(join(import.meta.dirname, `../../../docs/guides/${page}.md`), "utf8");
