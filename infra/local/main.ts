@@ -11,7 +11,7 @@ import { demoPlan } from "./src/demo-plan.ts";
 import { howToConnect } from "./src/how-to-connect.ts";
 import { takeLock } from "./src/lock.ts";
 import { Progress } from "./src/progress.ts";
-import { whyNoSandboxes } from "./src/sandbox-host.ts";
+import { hasStrongSandboxes, whyNoSandboxes } from "./src/sandbox-host.ts";
 import { type Stack, startStack } from "./src/stack.ts";
 
 const usage = `usage: pnpm dev [--once] [--port 7345] [--state DIR]
@@ -152,6 +152,10 @@ async function showDemo(stack: Stack, progress: Progress): Promise<void> {
   }
   const missing = whyNoSandboxes();
   if (missing !== undefined) console.log(`\n${pc.dim(`No session in a sandbox is shown: ${missing}.`)}`);
+  else if (!hasStrongSandboxes())
+    console.log(
+      `\n${pc.dim("Sandboxes here are of the weaker class, for this is not root: they share a user and have no limits. `sallyport boundary test` says what that means.")}`,
+    );
   for (const [title, answer, parts] of tracesToShow(answers)) {
     console.log(`\n${pc.bold(title)} ${pc.dim(`sallyport trace ${answer.traceId}`)}`);
     console.log(await wholeTrace(stack, answer.traceId, parts));

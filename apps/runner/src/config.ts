@@ -5,18 +5,21 @@ import { z } from "zod";
 import { environmentSettings } from "./environment/settings.ts";
 import { EgressConfig, VariableName } from "./sandboxes/egress-config.ts";
 
+/** On a host that cannot limit it, `unlimited` must be said: no limit is ever left out in silence. */
+const orUnlimited = <S extends z.ZodType>(schema: S) => z.union([z.literal("unlimited"), schema]);
+
 /** What every sandbox of a pool is. All of it is required: what this host has not proven is not offered. */
 const Pool = z.strictObject({
   /** Sandboxes at once. */
   slots: z.int().min(1).max(1000).default(16),
   /** Of one agent, for one user, at once. */
   slotsPerAgent: z.int().min(1).max(1000).default(4),
-  memory: byteSize({ max: "1024GiB" }).default(512 * 1024 ** 2),
-  pids: z.int().min(8).max(4_194_304).default(128),
-  cpus: z.number().min(0.05).max(4096).default(1),
+  memory: orUnlimited(byteSize({ max: "1024GiB" })).default(512 * 1024 ** 2),
+  pids: orUnlimited(z.int().min(8).max(4_194_304)).default(128),
+  cpus: orUnlimited(z.number().min(0.05).max(4096)).default(1),
   /** Of /workspace. */
   disk: byteSize({ max: "16384GiB" }).default(1024 ** 3),
-  inodes: z.int().min(16).max(100_000_000).default(200_000),
+  inodes: orUnlimited(z.int().min(16).max(100_000_000)).default(200_000),
   /** Of /tmp, and of /dev/shm. */
   temporary: byteSize({ max: "1024GiB" }).default(128 * 1024 ** 2),
   /** A folder that each session gets a view of its own of, as /workspace. It stays as it is. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Postgres } from "@sallyport/testkit";
-import { whyNoSandboxes } from "./sandbox-host.ts";
+import { hasStrongSandboxes, whyNoSandboxes } from "./sandbox-host.ts";
 import type { SandboxPlan, StackPlan } from "./stack-plan.ts";
 
 /** Where the demo's private servers listen: only the connector is told. */
@@ -66,7 +66,10 @@ function sandboxes(ordersUrl: string): Record<string, SandboxPlan> {
   return {
     sandbox: {
       pool: {
-        ...{ slots: 4, memory: "256MiB", disk: "256MiB", idle: "5m" },
+        ...{ slots: 4, disk: "256MiB", idle: "5m" },
+        ...(hasStrongSandboxes()
+          ? { memory: "256MiB" }
+          : { memory: "unlimited", pids: "unlimited", cpus: "unlimited", inodes: "unlimited" }),
         egress: {
           credentials: { ORDERS_TOKEN: { credential: "orders-api", bindings: [binding] } },
           addresses: {

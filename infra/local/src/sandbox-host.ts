@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { chmod, cp, mkdtemp, rm } from "node:fs/promises";
@@ -8,13 +9,21 @@ import { findTool } from "@sallyport/testkit";
 
 const sysAdmin = 21n;
 
-/** Why a pool's sandboxes cannot be made here; undefined where they can. A workspace is mounted, and that takes root. */
-export function whyNoSandboxes(): string | undefined {
-  if (process.platform !== "linux") return "sandboxes need Linux";
+/** Whether this process may give each sandbox a user, limits and a mounted workspace of its own. */
+export function hasStrongSandboxes(): boolean {
   const [, effective = "0"] =
     /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
   const mayMount = ((BigInt(`0x${effective}`) >> sysAdmin) & 1n) === 1n;
-  return process.geteuid?.() === 0 && mayMount ? undefined : "sandboxes need root, and the right to mount";
+  return process.geteuid?.() === 0 && mayMount;
+}
+
+/** Why no sandboxes can be made here at all; undefined where they can. */
+export function whyNoSandboxes(): string | undefined {
+  if (process.platform !== "linux") return "sandboxes need Linux";
+  if (hasStrongSandboxes()) return undefined;
+  if (process.geteuid?.() === 0) return "a root without CAP_SYS_ADMIN can mount nothing for them";
+  const tried = spawnSync("unshare", ["--user", "--map-root-user", "--mount", "--net", "true"]);
+  return tried.status === 0 ? undefined : "this user may make no user namespaces";
 }
 
 /** What a runner on this machine needs of it, in the words of its configuration. */

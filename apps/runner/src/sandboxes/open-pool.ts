@@ -12,7 +12,7 @@ import { openToolServer } from "../mcp/tool-server.ts";
 import { toolServerUpstream } from "../upstream/tool-server-upstream.ts";
 import { type DoorDeps, type DoorOwner, openDoor } from "./door.ts";
 import { type LiveSandbox, startSandbox } from "./live-sandbox.ts";
-import { capabilitiesOf, specOf } from "./pool-spec.ts";
+import { capabilitiesOf, specOf, unlimitedIn } from "./pool-spec.ts";
 import { SandboxPool } from "./sandboxes.ts";
 import type { Session } from "./session.ts";
 import { shellEnvironment } from "./shell-environment.ts";
@@ -44,6 +44,9 @@ export async function openPool(app: App, parts: PoolParts): Promise<OpenPool> {
   const { name, pool, bus, placed } = parts;
   const start = await starter(parts);
   await tryOne(name, () => start(undefined));
+  const unlimited = unlimitedIn(pool);
+  if (unlimited.length > 0)
+    app.log.warn({ pool: name, unlimited }, "a sandbox of this pool can take these from all others");
 
   const sandboxes = new SandboxPool({
     runner: bus.who.instance,
