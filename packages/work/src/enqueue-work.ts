@@ -6,6 +6,8 @@ import { type Timing, timing } from "./decide/decision.ts";
 import { requestStop, startedBy } from "./decide/stop.ts";
 import type { WorkStore } from "./store.ts";
 
+/** A runner that is free has an item within milliseconds; whoever waits for one to be free need not ask so often. */
+const firstLookMs = 5;
 const lookEveryMs = 50;
 const publishMs = 2_000;
 const againMs = 250;
@@ -52,10 +54,12 @@ export async function enqueueWork(
   await store.create(item);
   try {
     await publish(deps, item, until);
+    let lookMs = firstLookMs;
     while (deps.now() < until && options.signal?.aborted !== true) {
       const started = await startedItem(deps, item.id);
       if (started !== undefined) return started;
-      await delay(lookEveryMs);
+      await delay(lookMs);
+      lookMs = Math.min(2 * lookMs, lookEveryMs);
     }
     throw new ServiceError("unavailable", `no runner of pool ${item.pool} took the session in time`);
   } catch (error) {
