@@ -19,4 +19,5 @@ export { type EgressOptions, type EgressProxy, openEgress } from "./src/open-egr
 export { type Binding, type Location, type Placeholder, placeholderValue } from "./src/placeholders.ts";
 export type { EgressDeps, EgressLimits, EgressRecord, Identity } from "./src/session.ts";
 export type { IssuedField, TokenEndpoint } from "./src/token-endpoint.ts";
+export { upstreamTrust } from "./src/upstream-trust.ts";
 export { withPlaceholders } from "./src/with-placeholders.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createSecureContext, getCACertificates, TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import type { HttpPolicies } from "@sallyport/policy";
 import type { Authority } from "./authority.ts";
 import { createAuthority } from "./certificate-authority.ts";
@@ -14,6 +14,7 @@ import { refuse, refuseTunnel } from "./refuse.ts";
 import { type EgressDeps, type Identity, Session } from "./session.ts";
 import type { TokenEndpoint } from "./token-endpoint.ts";
 import { openTunnel } from "./tunnel.ts";
+import { upstreamTrust } from "./upstream-trust.ts";
 import { openWebSocket } from "./websocket.ts";
 import { asksForWebSocket } from "./websocket-handshake.ts";
 
@@ -42,12 +43,10 @@ export interface EgressProxy {
 export async function openEgress(options: EgressOptions, deps: EgressDeps): Promise<EgressProxy> {
   const { limits } = deps;
   const session = new Session(options, deps);
-  const context = createSecureContext({
-    ca: [...getCACertificates("default"), ...(deps.upstreamCa === undefined ? [] : [deps.upstreamCa])],
-  });
+  const trust = deps.trust ?? upstreamTrust(deps.upstreamCa);
   const agents = {
     http: pinnedAgent((authority) => dial(authority, deps), limits.connections),
-    https: pinnedAgent((authority) => dial(authority, deps, context), limits.connections),
+    https: pinnedAgent((authority) => dial(authority, deps, trust), limits.connections),
   };
   const hosts = session.placeholders.terminatedHosts;
   const authority = hosts.length === 0 ? undefined : createAuthority(hosts);

@@ -1,3 +1,4 @@
+import type { SecureContext } from "node:tls";
 import type { CredentialMaterial, Resolver } from "@sallyport/egress";
 import type { Decision, HttpAsk, HttpPolicies } from "@sallyport/policy";
 import { type Denial, DenialError } from "./denial.ts";
@@ -47,6 +48,8 @@ export interface EgressDeps {
   readonly addresses: ReadonlyMap<string, string>;
   /** Certificate authorities to trust besides the system's, PEM. */
   readonly upstreamCa?: string | undefined;
+  /** Both of these, made already (`upstreamTrust`); then `upstreamCa` is not read. */
+  readonly trust?: SecureContext | undefined;
   readonly limits: EgressLimits;
   /** Milliseconds since 1970: when what a token endpoint handed out ends. The system's clock unless told. */
   readonly now?: (() => number) | undefined;

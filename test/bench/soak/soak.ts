@@ -63,8 +63,9 @@ export async function soakSessions(
     const work = await beginWork(stack, "2025-11-25", agent);
     const curl = 'curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ORDERS/A-1 >/tmp/answer;';
     const command = `ls /workspace; ${number % 10 === 0 ? curl : ""} echo ${number} >a; (sleep 300 &); cat a`;
-    const said = saidBy(await work.bash(command));
-    if (said !== String(number)) throw new Error(`session ${number}: ${said.slice(0, 200)}`);
+    const reply = await work.bash(command);
+    if (saidBy(reply) !== String(number))
+      throw new Error(`session ${number}: ${reply.status} ${reply.text.slice(0, 400)}`);
     const { status } = await endWork(stack, { ...agent, handle: work.handle });
     if (status !== 200) throw new Error(`session ${number} did not end: ${status}`);
     if (number > 0 && number % 500 === 0) {
@@ -107,13 +108,16 @@ function footprint(stack: Stack): Footprint {
     uids: new Set(held.processes.map(uidOf)).size,
     mounts: held.mounts.length,
     cgroups: held.cgroups.length,
-    files: ["sandboxes", "doors"].flatMap((name) => readdirSync(join(state, name), { recursive: true }))
-      .length,
+    files: countBelow(join(state, "sandboxes")) + countBelow(join(state, "doors")),
     runnerSockets: descriptors.filter((link) => link.startsWith("socket:")).length,
     runnerDescriptors: descriptors.length,
     runnerMiB: memoryOf(runner ?? 0),
     edgeMiB: memoryOf(edge ?? 0),
   };
+}
+
+function countBelow(folder: string): number {
+  return readdirSync(folder, { recursive: true }).length;
 }
 
 function linksIn(folder: string): string[] {

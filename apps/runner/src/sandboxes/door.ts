@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { getCACertificates } from "node:tls";
+import { getCACertificates, type SecureContext } from "node:tls";
 import { type AuditFields, digest } from "@sallyport/audit";
 import { systemResolver } from "@sallyport/egress";
 import type { LivePolicies } from "@sallyport/policy";
@@ -28,6 +28,8 @@ export interface DoorDeps {
   tenant: string;
   egress: EgressConfig;
   upstreamCa: string | undefined;
+  /** The same and the system's, for all doors of the pool. */
+  trust?: SecureContext;
   policies: LivePolicies;
   audit: { append(fields: AuditFields): Promise<void> };
   placed: PlacedSecrets;
@@ -127,6 +129,7 @@ function egressDeps(deps: DoorDeps, owner: DoorOwner): EgressDeps {
     resolver: systemResolver,
     addresses: new Map(Object.entries(deps.egress.addresses)),
     upstreamCa: deps.upstreamCa,
+    trust: deps.trust,
     limits: {
       connections: deps.egress.connections,
       headerBytes: 32 * 1024,

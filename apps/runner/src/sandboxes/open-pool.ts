@@ -6,6 +6,7 @@ import type { Bus } from "@sallyport/bus";
 import type { Server } from "@sallyport/gate";
 import { type BubblewrapDriver, IsolationError } from "@sallyport/isolation";
 import { type App, BootError } from "@sallyport/runtime";
+import { upstreamTrust } from "@sallyport/sandbox-egress";
 import { takeWork } from "@sallyport/work";
 import type { Pool } from "../config.ts";
 import { openToolServer } from "../mcp/tool-server.ts";
@@ -105,7 +106,8 @@ async function starter(parts: PoolParts): Promise<StartFor> {
   await mkdir(folder, { recursive: true, mode: 0o711 });
   const { tenant, policies, audit, placed } = parts;
   const upstreamCa = egress.caFile === undefined ? undefined : readFileSync(egress.caFile, "utf8");
-  const deps: DoorDeps = { folder, pool: name, tenant, egress, upstreamCa, policies, audit, placed };
+  const trust = upstreamTrust(upstreamCa);
+  const deps: DoorDeps = { folder, pool: name, tenant, egress, upstreamCa, trust, policies, audit, placed };
   return async (owner) =>
     startSandbox(owner === undefined ? make : { ...make, door: await openDoor(deps, owner) });
 }
