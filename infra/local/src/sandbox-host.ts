@@ -46,8 +46,21 @@ export async function sandboxHost(): Promise<SandboxHost> {
       : {};
   return {
     settings: { bwrap: await reachable(await findTool("bwrap"), state), state, ...uids },
-    stop: () => rm(state, { recursive: true, force: true }),
+    stop: async () => {
+      unmountBelow(state);
+      await rm(state, { recursive: true, force: true });
+    },
   };
+}
+
+/** A runner that was killed, and not started again, has put nothing away. */
+function unmountBelow(folder: string): void {
+  if (process.platform !== "linux") return;
+  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+  const paths = mounts
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((path) => path.startsWith(`${folder}/`));
+  for (const path of paths.reverse()) spawnSync("umount", [path]);
 }
 
 /** Beside the sandboxes when the cache is in somebody's private folder: the wheel's program finds its library by the path between the two. */
