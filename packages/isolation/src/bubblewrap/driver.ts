@@ -3,6 +3,7 @@ import { cgroupsV1 } from "../cgroup/v1.ts";
 import { cgroupsV2 } from "../cgroup/v2.ts";
 import type { IsolationDriver } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
+import { openMounts } from "../mounts/mounts.ts";
 import { probe } from "../probe/probe.ts";
 import { inheritedDescriptors } from "./inherited.ts";
 import { impassable } from "./passable.ts";
@@ -60,9 +61,13 @@ export async function bubblewrapDriver(options: BubblewrapOptions): Promise<Bubb
     },
     reap: () => reap(deps),
     async close() {
-      await Promise.all([...deps.living.values()].map((destroy) => destroy()));
-      await deps.cgroups?.close();
-      await deps.state.removeAll();
+      try {
+        await Promise.all([...deps.living.values()].map((destroy) => destroy()));
+        await deps.cgroups?.close();
+        await deps.state.removeAll();
+      } finally {
+        await deps.mounts?.close();
+      }
     },
   };
 }
@@ -94,13 +99,15 @@ async function open(options: BubblewrapOptions): Promise<StartDeps> {
       "setup",
       `delegatedCgroup: ${delegatedCgroup} has not memory, pids and cpu to give`,
     );
-  const opened = await openState({ root: state, arch, mounts: root });
+  const mounts = root ? openMounts() : undefined;
+  const opened = await openState({ root: state, arch, mounts });
   const cgroups = delegated ?? (await cgroupsV1(cgroupRoot, name));
   return {
     bwrap,
     inherited: await inheritedDescriptors(),
     state: opened,
     uids: root && uids ? uidsOf(uids) : undefined,
+    mounts,
     cgroups,
     prlimit: cgroups ? undefined : await findPrlimit(),
     living: new Map(),

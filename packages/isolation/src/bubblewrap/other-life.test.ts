@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -46,6 +47,18 @@ const sandboxesOf = async (agent: string): Promise<number> => {
   return lines.filter((text) => text.includes(agent)).length;
 };
 
+/** Its processes that are no sandbox: what mounts for it. */
+const mountersOf = async ({ process: { pid } }: Runner): Promise<readonly string[]> => {
+  const all = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    all.map(async (each) => {
+      const stat = await readFile(`/proc/${each}/stat`, "utf8").catch(() => "");
+      return new RegExp(`\\(perl\\) [^ZX] ${pid} `).test(stat) ? [each] : [];
+    }),
+  );
+  return found.flat();
+};
+
 describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)", () => {
   it("takes its sandboxes with it, and its next life puts away the rest", async () => {
     const world = await openWorld();
@@ -59,8 +72,15 @@ describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)",
       const { id } = JSON.parse(await runner.line) as { id: string };
       const agent = world.spec.agent.file;
       await until("the sandbox has begun", async () => (await sandboxesOf(agent)) > 0, { within: 5_000 });
+      const [mounter = ""] = await mountersOf(runner);
+      // Nothing that its starter left open in it, which it would hold open beyond its end.
+      expect((await readdir(`/proc/${mounter}/fd`)).sort()).toEqual(["0", "1", "2"]);
+      expect(await readFile(`/proc/${mounter}/environ`, "utf8")).toBe("");
       runner.process.kill("SIGKILL");
       await until("the sandbox is gone", async () => (await sandboxesOf(agent)) === 0, { within: 5_000 });
+      await until("what mounted for it is gone", async () => !existsSync(`/proc/${mounter}`), {
+        within: 5_000,
+      });
       expect(await readFile("/proc/self/mountinfo", "utf8")).toContain(id);
       const next = await bubblewrapDriver(options);
       const living = await next.create(world.spec);

@@ -3,6 +3,7 @@ import { lchown, mkdir } from "node:fs/promises";
 import type { Cgroup, Cgroups } from "../cgroup/cgroup.ts";
 import type { Sandbox, SandboxSpec, Usage, Workspace } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
+import type { Mounts } from "../mounts/mounts.ts";
 import { diffWorkspace, type Layers } from "../workspace/diff.ts";
 import { exportArchive } from "../workspace/export-archive.ts";
 import { bubblewrapArgs } from "./args.ts";
@@ -20,6 +21,8 @@ export interface StartDeps {
   readonly state: State;
   /** Undefined for a runner that isn't root. */
   readonly uids: Uids | undefined;
+  /** Undefined for a runner that isn't root. */
+  readonly mounts: Mounts | undefined;
   readonly cgroups: Cgroups | undefined;
   /** The program that limits processes, where there is no cgroup and it is. */
   readonly prlimit: string | undefined;
@@ -50,13 +53,14 @@ export async function startSandbox(
     else if (cgroup) await emptied(cgroup);
     else await cgroups?.existing(id).remove();
     launched?.socket.destroy();
-    const usage = (await cgroup?.usage()) ?? uncounted;
-    await cgroup?.remove();
-    await state.remove(id);
+    // Nothing runs any more. Both are waited for, whatever comes of one.
+    const [used, removed] = await Promise.allSettled([usedAndGone(cgroup), state.remove(id)]);
+    if (used.status === "rejected") throw used.reason;
+    if (removed.status === "rejected") throw removed.reason;
     // Last: a uid that still owns a process must not become another sandbox's.
     if (uid !== undefined) uids?.giveBack(uid);
     living.delete(id);
-    return usage;
+    return used.value;
   };
   let destroyed: Promise<Usage> | undefined;
   const destroy = (): Promise<Usage> => {
@@ -66,6 +70,7 @@ export async function startSandbox(
   living.set(id, destroy);
   try {
     const prepare = async (): Promise<readonly string[]> => {
+      const covered = keyFiles();
       await mkdir(state.folder(id), { mode: 0o711 });
       if (spec.egress) await assertSocket(spec.egress.socket);
       // Both are waited for, whatever comes of one: what was made is put away.
@@ -79,7 +84,7 @@ export async function startSandbox(
       layers = mounted.value;
       return bubblewrapArgs(spec, {
         etc: state.etc,
-        covered: await keyFiles(),
+        covered: await covered,
         workspace: layers?.merged,
       });
     };
@@ -104,6 +109,12 @@ export async function startSandbox(
   }
 }
 
+async function usedAndGone(cgroup: Cgroup | undefined): Promise<Usage> {
+  const usage = (await cgroup?.usage()) ?? uncounted;
+  await cgroup?.remove();
+  return usage;
+}
+
 interface WorkspacePlace {
   readonly folder: string;
   readonly uid: number | undefined;
@@ -111,11 +122,11 @@ interface WorkspacePlace {
 }
 
 async function makeWorkspace(
-  { uids }: StartDeps,
+  { mounts }: StartDeps,
   spec: SandboxSpec,
   { folder, uid, archive }: WorkspacePlace,
 ): Promise<Layers | undefined> {
-  if (uids === undefined || uid === undefined) {
+  if (mounts === undefined || uid === undefined) {
     if (archive === undefined) return undefined;
     throw new IsolationError("refused", "a runner that is not root cannot fill a workspace", {
       field: "workspace.archive",
@@ -123,7 +134,7 @@ async function makeWorkspace(
   }
   // Connecting needs the right to write; no other sandbox gets it.
   if (spec.egress) await lchown(spec.egress.socket, uid, uid);
-  return await mountWorkspace(folder, spec.workspace, { uid, archive });
+  return await mountWorkspace(folder, spec.workspace, { mounts, uid, archive });
 }
 
 function workspaceOf(layers: Layers): Workspace {

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { IsolationError } from "../isolation-error.ts";
+import type { Mounts } from "../mounts/mounts.ts";
 import { type Architecture, encodeProgram, seccompProgram } from "../seccomp/program.ts";
 import { unmountWorkspace } from "./disk.ts";
 import { writeEtc } from "./etc.ts";
@@ -22,8 +23,8 @@ export interface State {
 export interface StateOptions {
   readonly root: string;
   readonly arch: Architecture;
-  /** Whether sandboxes have a file system of their own mounted in their folder. */
-  readonly mounts: boolean;
+  /** Where sandboxes have a file system of their own mounted in their folder. */
+  readonly mounts: Mounts | undefined;
 }
 
 /** Folders can be passed through by anybody, because sandboxes start under uids of their own, and listed by none. */
@@ -41,7 +42,7 @@ export async function openState({ root, arch, mounts }: StateOptions): Promise<S
     folder,
     ids: () => readdir(at("sandboxes")),
     async remove(id) {
-      if (mounts) await unmountWorkspace(folder(id));
+      if (mounts) await unmountWorkspace(folder(id), mounts);
       await rm(folder(id), { recursive: true, force: true });
     },
     removeAll: () => rm(root, { recursive: true, force: true }),

@@ -52,21 +52,23 @@ async function setLimits(id: string, parents: Parents, limits: Limits): Promise<
   const set = async (controller: keyof Parents, file: string, value: number): Promise<void> => {
     await writeFile(join(parents[controller], id, file), String(value));
   };
-  if (limits.memoryBytes !== undefined) {
-    await set("memory", "memory.limit_in_bytes", limits.memoryBytes);
+  const memory = async (bytes: number): Promise<void> => {
+    await set("memory", "memory.limit_in_bytes", bytes);
     // Memory and swap together. A kernel that does not count swap has no such file: then nothing goes there unseen,
     // or the probe's memory check fails.
-    await set("memory", "memory.memsw.limit_in_bytes", limits.memoryBytes).catch(
-      (cause: NodeJS.ErrnoException) => {
-        if (cause.code !== "ENOENT" && cause.code !== "EACCES") throw cause;
-      },
-    );
-  }
-  if (limits.pids !== undefined) await set("pids", "pids.max", limits.pids);
-  if (limits.cpus !== undefined) {
+    await set("memory", "memory.memsw.limit_in_bytes", bytes).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== "ENOENT" && cause.code !== "EACCES") throw cause;
+    });
+  };
+  const processor = async (cores: number): Promise<void> => {
     await set("cpu", "cpu.cfs_period_us", periodMicroseconds);
-    await set("cpu", "cpu.cfs_quota_us", Math.round(limits.cpus * periodMicroseconds));
-  }
+    await set("cpu", "cpu.cfs_quota_us", Math.round(cores * periodMicroseconds));
+  };
+  await Promise.all([
+    limits.memoryBytes === undefined ? undefined : memory(limits.memoryBytes),
+    limits.pids === undefined ? undefined : set("pids", "pids.max", limits.pids),
+    limits.cpus === undefined ? undefined : processor(limits.cpus),
+  ]);
 }
 
 function group(id: string, parents: Parents): Cgroup {
@@ -86,12 +88,17 @@ function group(id: string, parents: Parents): Cgroup {
       return [...new Set(found.flat())];
     },
     async usage() {
-      const nanoseconds = await readNumber(join(parents.cpuacct, id, "cpuacct.usage"));
+      const [nanoseconds, peakMemoryBytes, outOfMemoryKills, throttledPeriods] = await Promise.all([
+        readNumber(join(parents.cpuacct, id, "cpuacct.usage")),
+        readNumber(join(memory, "memory.max_usage_in_bytes")),
+        readKey(join(memory, "memory.oom_control"), "oom_kill"),
+        readKey(join(parents.cpu, id, "cpu.stat"), "nr_throttled"),
+      ]);
       return {
         cpuMilliseconds: nanoseconds === undefined ? undefined : Math.round(nanoseconds / 1e6),
-        peakMemoryBytes: await readNumber(join(memory, "memory.max_usage_in_bytes")),
-        outOfMemoryKills: await readKey(join(memory, "memory.oom_control"), "oom_kill"),
-        throttledPeriods: await readKey(join(parents.cpu, id, "cpu.stat"), "nr_throttled"),
+        peakMemoryBytes,
+        outOfMemoryKills,
+        throttledPeriods,
       };
     },
     async remove() {

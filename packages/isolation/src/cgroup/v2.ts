@@ -55,12 +55,17 @@ function group(folder: string): Cgroup {
     join: (pid) => writeFile(join(folder, "cgroup.procs"), String(pid)),
     pids: () => readPids(folder),
     async usage() {
-      const microseconds = await readKey(join(folder, "cpu.stat"), "usage_usec");
+      const [microseconds, peakMemoryBytes, outOfMemoryKills, throttledPeriods] = await Promise.all([
+        readKey(join(folder, "cpu.stat"), "usage_usec"),
+        readNumber(join(folder, "memory.peak")),
+        readKey(join(folder, "memory.events"), "oom_kill"),
+        readKey(join(folder, "cpu.stat"), "nr_throttled"),
+      ]);
       return {
         cpuMilliseconds: microseconds === undefined ? undefined : Math.round(microseconds / 1000),
-        peakMemoryBytes: await readNumber(join(folder, "memory.peak")),
-        outOfMemoryKills: await readKey(join(folder, "memory.events"), "oom_kill"),
-        throttledPeriods: await readKey(join(folder, "cpu.stat"), "nr_throttled"),
+        peakMemoryBytes,
+        outOfMemoryKills,
+        throttledPeriods,
       };
     },
     remove: () => removeGroup(folder),
