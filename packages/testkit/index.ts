@@ -11,6 +11,8 @@ export { type OpenBao, type OpenBaoOptions, startOpenBao } from "./src/openbao.t
 export { type Postgres, type PostgresOptions, startPostgres } from "./src/postgres.ts";
 export { freePort } from "./src/process/place.ts";
 export { type Exit, type Server, type ServerSpec, startServer } from "./src/process/server.ts";
+export { unmountBelow } from "./src/process/unmount-below.ts";
+export { mayMakeUserNamespaces } from "./src/process/user-namespaces.ts";
 export { type FindToolOptions, findTool } from "./src/tools/find-tool.ts";
 export { ToolError, type ToolName } from "./src/tools/tool.ts";
 export { type UntilOptions, until } from "./src/until.ts";

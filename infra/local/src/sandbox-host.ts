@@ -1,11 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { chmod, cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { impassable } from "@sallyport/isolation";
-import { findTool } from "@sallyport/testkit";
+import { findTool, mayMakeUserNamespaces, unmountBelow } from "@sallyport/testkit";
 
 const sysAdmin = 21n;
 
@@ -22,8 +21,7 @@ export function whyNoSandboxes(): string | undefined {
   if (process.platform !== "linux") return "sandboxes need Linux";
   if (hasStrongSandboxes()) return undefined;
   if (process.geteuid?.() === 0) return "a root without CAP_SYS_ADMIN can mount nothing for them";
-  const tried = spawnSync("unshare", ["--user", "--map-root-user", "--mount", "--net", "true"]);
-  return tried.status === 0 ? undefined : "this user may make no user namespaces";
+  return mayMakeUserNamespaces() ? undefined : "this user may make no user namespaces";
 }
 
 /** What a runner on this machine needs of it, in the words of its configuration. */
@@ -47,20 +45,11 @@ export async function sandboxHost(): Promise<SandboxHost> {
   return {
     settings: { bwrap: await reachable(await findTool("bwrap"), state), state, ...uids },
     stop: async () => {
+      // A runner that was killed, and not started again, has put nothing away.
       unmountBelow(state);
       await rm(state, { recursive: true, force: true });
     },
   };
-}
-
-/** A runner that was killed, and not started again, has put nothing away. */
-function unmountBelow(folder: string): void {
-  if (process.platform !== "linux") return;
-  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
-  const paths = mounts
-    .map((line) => line.split(" ")[1] ?? "")
-    .filter((path) => path.startsWith(`${folder}/`));
-  for (const path of paths.reverse()) spawnSync("umount", [path]);
 }
 
 /** Beside the sandboxes when the cache is in somebody's private folder: the wheel's program finds its library by the path between the two. */
