@@ -1,6 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
+/** Of util-linux. */
+const program = "umount";
+
 /** Takes away what is mounted below a folder, the innermost first. Only Linux says what is. */
 export function unmountBelow(folder: string): void {
   if (process.platform !== "linux") return;
@@ -8,5 +11,5 @@ export function unmountBelow(folder: string): void {
   const paths = mounts
     .map((line) => line.split(" ")[1] ?? "")
     .filter((path) => path.startsWith(`${folder}/`));
-  for (const path of paths.reverse()) spawnSync("umount", [path], { stdio: "ignore", timeout: 10_000 });
+  for (const path of paths.reverse()) spawnSync(program, [path], { stdio: "ignore", timeout: 10_000 });
 }
