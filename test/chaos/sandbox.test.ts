@@ -194,7 +194,7 @@ it("a runner that is told to stop lets calls end, begins none, and leaves nothin
   await until("the command", () => without(heldBy(site.stack, runner), before).processes.length > 0, {
     within: 5_000,
   });
-  const stopped = zoneOf(runner).stop();
+  const stopped = zoneOf(runner).kill("SIGTERM");
   try {
     expect(saidBy(await call)).toBe("finished");
     await stopped;

@@ -45,7 +45,7 @@ beforeAll(async () => {
   });
   tap = await tapAll(site.stack, { into: carried, mayPublish: "tap.nothing" });
   for (const server of ["box", "few", "none", "one"]) tokens[server] = await site.stack.token(server);
-});
+}, 120_000);
 afterAll(async () => {
   await tap?.close();
   await site?.stop();

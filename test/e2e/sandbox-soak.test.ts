@@ -6,15 +6,16 @@ import { startSandboxSite } from "./sandbox.fixture.ts";
 afterAll(leakCheck);
 
 it("a hundred sessions leave no process, mount, cgroup, uid, socket or file", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const site = await startSandboxSite({ pools: { box: { slots: 8, slotsPerAgent: 8 } } });
   try {
     const agent = { server: "box", token: await site.stack.token("box") };
-    const { left, after } = await soakSessions(
+    const { left, after, failures } = await soakSessions(
       { stack: site.stack, agent },
       { sessions: 100, concurrency: 4 },
     );
+    expect(failures).toEqual([]);
     expect(left, JSON.stringify(after)).toEqual([]);
     expect([after.processes, after.mounts, after.cgroups, after.uids, after.files > 0]).toEqual([
       0,

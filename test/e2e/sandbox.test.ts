@@ -23,7 +23,7 @@ beforeAll(async () => {
   site = await startSandboxSite({ pools: { box: { slots: 16, slotsPerAgent: 16 }, twin: {} } });
   agent = { server: "box", token: await site.stack.token("box") };
   other = { server: "box", token: await site.stack.token("box", { client: "other-agent" }) };
-});
+}, 120_000);
 afterAll(() => site?.stop());
 
 describe.each(wires)("a session in a sandbox, on the wire of %s", (wire) => {

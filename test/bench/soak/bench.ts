@@ -13,13 +13,14 @@ export async function benchSoak(
   try {
     const agent = { server: "box", token: await site.stack.token("box") };
     say(`${sessions} sessions through edge, queue and runner, ${concurrency} at once`);
-    const { before, after, seconds, left } = await soakSessions(
+    const { before, after, seconds, failures, left } = await soakSessions(
       { stack: site.stack, agent },
       { ...options, say },
     );
     say(`\n${seconds.toFixed(0)} s, ${(sessions / seconds).toFixed(1)} sessions/s`);
     for (const what of Object.keys(after) as (keyof Footprint)[])
       say(`  ${what.padEnd(20)} before ${before[what]}  after ${after[what]}`);
+    if (failures.length > 0) throw new Error(`${failures.length} sessions failed; the first: ${failures[0]}`);
     if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
   } finally {
     await site.stop();

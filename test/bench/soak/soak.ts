@@ -45,33 +45,42 @@ export interface Soaked {
   before: Footprint;
   after: Footprint;
   seconds: number;
+  /** Of sessions that were not answered as they must be. */
+  failures: string[];
   /** What there is more of than before: each a leak. */
   left: string[];
 }
 
 /**
  * Sessions through edge, queue and runner, each with a call that reads its own sandbox, some with one through the door.
- * Throws at the first one that is not answered as it must be.
+ * One that fails does not end the others: what it leaves counts too.
  */
 export async function soakSessions(
   { stack, agent }: { stack: Stack; agent: Caller },
   { sessions, concurrency, say = () => undefined }: SoakOptions,
 ): Promise<Soaked> {
   let done = 0;
+  const failures: string[] = [];
   const session = async () => {
     const number = done++;
-    const work = await beginWork(stack, "2025-11-25", agent);
-    const curl = 'curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ORDERS/A-1 >/tmp/answer;';
-    const command = `ls /workspace; ${number % 10 === 0 ? curl : ""} echo ${number} >a; (sleep 300 &); cat a`;
-    const reply = await work.bash(command);
-    if (saidBy(reply) !== String(number))
-      throw new Error(`session ${number}: ${reply.status} ${reply.text.slice(0, 400)}`);
-    const { status } = await endWork(stack, { ...agent, handle: work.handle });
-    if (status !== 200) throw new Error(`session ${number} did not end: ${status}`);
+    await one(number).catch((error: unknown) => {
+      failures.push(String(error));
+      say(`  ${String(error)}`);
+    });
     if (number > 0 && number % 500 === 0) {
       const { runnerMiB, edgeMiB } = footprint(stack);
       say(`  ${number} sessions; runner ${runnerMiB} MiB, edge ${edgeMiB} MiB`);
     }
+  };
+  const one = async (number: number) => {
+    const work = await beginWork(stack, "2025-11-25", agent);
+    const curl = 'curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ORDERS/A-1 >/tmp/answer;';
+    const command = `ls /workspace; ${number % 10 === 0 ? curl : ""} echo ${number} >a; (sleep 300 &); cat a`;
+    const reply = await work.bash(command);
+    const { status } = await endWork(stack, { ...agent, handle: work.handle });
+    if (saidBy(reply) !== String(number))
+      throw new Error(`session ${number}: ${reply.status} ${reply.text.slice(0, 400)}`);
+    if (status !== 200) throw new Error(`session ${number} did not end: ${status}`);
   };
   // The first ones make what stays: connections, caches, code.
   await inLanes(Math.min(100, sessions), concurrency, session);
@@ -81,7 +90,7 @@ export async function soakSessions(
   await inLanes(sessions, concurrency, session);
   const seconds = (performance.now() - began) / 1000;
   const after = await settled(stack, before);
-  return { before, after, seconds, left: bounded.filter((what) => after[what] > before[what]) };
+  return { before, after, seconds, failures, left: bounded.filter((what) => after[what] > before[what]) };
 }
 
 /** Sandboxes are put away after their sessions have been told that they end; connections that idle close a little later. */
