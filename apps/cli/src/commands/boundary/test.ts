@@ -48,15 +48,16 @@ export function boundaryTestCommand(context: CommandContext): Command {
 async function tryRunners({ terminal, run }: CommandContext, options: Options): Promise<RunnerReport[]> {
   // Only here: the parts of a sandbox are much, and every command would wait for them.
   const { attacks, buildPrograms, weaknesses } = await import("@sallyport/boundary");
-  const { impassable } = await import("@sallyport/isolation");
+  const { impassable, reachableBubblewrap } = await import("@sallyport/isolation");
   const { state = tmpdir() } = options;
   const only = options.only === undefined ? undefined : numbers(options.only, attacks);
-  const bwrap = await findBwrap(options.bwrap);
+  const found = await findBwrap(options.bwrap);
   const parent = (await impassable(state)) === undefined ? state : "/var/tmp";
   const folder = await mkdtemp(join(parent, "sallyport-boundary-"));
   const put = { close: () => rm(folder, { recursive: true, force: true }) };
   run.use(put, "boundary");
   await chmod(folder, 0o711);
+  const bwrap = await reachableBubblewrap(found, folder);
   const programs = await buildPrograms({ cacheFolder: cache, folder }).catch(() =>
     // A cache that is another user's.
     buildPrograms({ cacheFolder: join(folder, "cache"), folder }),
