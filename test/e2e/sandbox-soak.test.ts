@@ -10,9 +10,8 @@ it("a hundred sessions leave no process, mount, cgroup, uid, socket or file", {
 }, async () => {
   const site = await startSandboxSite({ pools: { box: { slots: 8, slotsPerAgent: 8 } } });
   try {
-    const agent = { server: "box", token: await site.stack.token("box") };
     const { left, after, failures } = await soakSessions(
-      { stack: site.stack, agent },
+      { stack: site.stack, pool: "box" },
       { sessions: 100, concurrency: 4 },
     );
     expect(failures).toEqual([]);

@@ -11,10 +11,9 @@ export async function benchSoak(
     pools: { box: { slots: 2 * concurrency, slotsPerAgent: 2 * concurrency } },
   });
   try {
-    const agent = { server: "box", token: await site.stack.token("box") };
     say(`${sessions} sessions through edge, queue and runner, ${concurrency} at once`);
     const { before, after, seconds, failures, left } = await soakSessions(
-      { stack: site.stack, agent },
+      { stack: site.stack, pool: "box" },
       { ...options, say },
     );
     say(`\n${seconds.toFixed(0)} s, ${(sessions / seconds).toFixed(1)} sessions/s`);

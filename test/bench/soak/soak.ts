@@ -7,6 +7,9 @@ import { beginWork, type Caller, endWork, saidBy } from "../../e2e/sandbox.fixtu
 import { heldBy, placeOf } from "../../e2e/sandbox-remains.fixture.ts";
 import { inLanes } from "../sandbox/bench.ts";
 
+const tokenMs = 60_000;
+const mostTold = 10;
+
 /** What one site holds of its machine, in numbers. */
 export interface Footprint {
   /** Under the uids of sandboxes. */
@@ -56,16 +59,16 @@ export interface Soaked {
  * One that fails does not end the others: what it leaves counts too.
  */
 export async function soakSessions(
-  { stack, agent }: { stack: Stack; agent: Caller },
+  { stack, pool }: { stack: Stack; pool: string },
   { sessions, concurrency, say = () => undefined }: SoakOptions,
 ): Promise<Soaked> {
   let done = 0;
   const failures: string[] = [];
+  const agentNow = freshTokens(stack, pool);
   const session = async () => {
     const number = done++;
     await one(number).catch((error: unknown) => {
-      failures.push(String(error));
-      say(`  ${String(error)}`);
+      if (failures.push(String(error)) <= mostTold) say(`  ${String(error)}`);
     });
     if (number > 0 && number % 500 === 0) {
       const { runnerMiB, edgeMiB } = footprint(stack);
@@ -73,6 +76,7 @@ export async function soakSessions(
     }
   };
   const one = async (number: number) => {
+    const agent = await agentNow();
     const work = await beginWork(stack, "2025-11-25", agent);
     const curl = 'curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ORDERS/A-1 >/tmp/answer;';
     const command = `ls /workspace; ${number % 10 === 0 ? curl : ""} echo ${number} >a; (sleep 300 &); cat a`;
@@ -91,6 +95,19 @@ export async function soakSessions(
   const seconds = (performance.now() - began) / 1000;
   const after = await settled(stack, before);
   return { before, after, seconds, failures, left: bounded.filter((what) => after[what] > before[what]) };
+}
+
+/** An agent's tokens are good for some minutes, and a soak takes longer. */
+function freshTokens(stack: Stack, pool: string): () => Promise<Caller> {
+  let agent: Promise<Caller> | undefined;
+  let staleAt = 0;
+  return () => {
+    if (agent === undefined || performance.now() > staleAt) {
+      staleAt = performance.now() + tokenMs;
+      agent = stack.token(pool).then((token) => ({ server: pool, token }));
+    }
+    return agent;
+  };
 }
 
 /** Sandboxes are put away after their sessions have been told that they end; connections that idle close a little later. */
