@@ -8,7 +8,7 @@ import { descriptors } from "./args.ts";
 
 export interface LaunchOptions {
   readonly bwrap: string;
-  /** Makes what the arguments speak of, while bubblewrap is being loaded: it reads them before it does anything. */
+  /** Makes what the arguments speak of, while bubblewrap is being started: it reads them before it does anything. */
   readonly prepare: () => Promise<readonly string[]>;
   /** File of the seccomp program. */
   readonly seccomp: string;
@@ -35,6 +35,18 @@ const complaintCharacters = 2_048;
 
 /** Starts bubblewrap, lets `beforeStart` have its first process, then lets that go on. Throws IsolationError("start"). */
 export async function launch(options: LaunchOptions): Promise<Launched> {
+  const preparing = options.prepare();
+  preparing.catch(() => {}); // told where it is waited for
+  try {
+    return await start(options, preparing);
+  } catch (cause) {
+    // What is still being made would be in the way of whoever puts it away.
+    await preparing.catch(() => {});
+    throw cause;
+  }
+}
+
+async function start(options: LaunchOptions, preparing: Promise<readonly string[]>): Promise<Launched> {
   const filter = await open(options.seccomp, "r");
   const nothing = await open("/dev/null", "r");
   // bubblewrap closes a descriptor of arguments once it has read it: so /dev/null, as empty arguments, takes the place
@@ -58,7 +70,6 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   let monitor: ChildProcess;
   let exited: Promise<{ code: number | undefined }>;
   let said: Said;
-  let preparing: Promise<readonly string[]> | undefined;
   try {
     monitor = spawn(options.bwrap, [...args, "--", "/sallyport/agent"], {
       // The first process inside keeps what it was started with, to be read at /proc/1/environ.
@@ -79,8 +90,6 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     await nothing.close();
   }
   try {
-    preparing = options.prepare();
-    preparing.catch(() => {}); // told where it is waited for
     const socket = stream(monitor, descriptors.agent, Duplex);
     const given = stream(monitor, descriptors.args, Writable);
     given.end((await preparing).map((each) => `${each}\0`).join(""));
@@ -95,8 +104,6 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   } catch (cause) {
     monitor.kill("SIGKILL");
     await exited;
-    // What is still being made would be in the way of whoever puts it away.
-    await preparing?.catch(() => {});
     // What it wrote last may still be in the pipe; a first process that outlives it holds that open.
     await Promise.race([said.all, pause(lastWordsMilliseconds, undefined, { ref: false })]);
     for (const each of monitor.stdio) each?.destroy();

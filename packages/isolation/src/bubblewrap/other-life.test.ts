@@ -47,8 +47,8 @@ const sandboxesOf = async (agent: string): Promise<number> => {
   return lines.filter((text) => text.includes(agent)).length;
 };
 
-/** Its processes that are no sandbox: what mounts for it. */
-const mountersOf = async ({ process: { pid } }: Runner): Promise<readonly string[]> => {
+/** What mounts for a runner: its processes that are no sandbox. */
+const mountersOf = async (pid: number | undefined): Promise<readonly string[]> => {
   const all = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     all.map(async (each) => {
@@ -72,7 +72,7 @@ describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)",
       const { id } = JSON.parse(await runner.line) as { id: string };
       const agent = world.spec.agent.file;
       await until("the sandbox has begun", async () => (await sandboxesOf(agent)) > 0, { within: 5_000 });
-      const [mounter = ""] = await mountersOf(runner);
+      const [mounter = ""] = await mountersOf(runner.process.pid);
       // Nothing that its starter left open in it, which it would hold open beyond its end.
       expect((await readdir(`/proc/${mounter}/fd`)).sort()).toEqual(["0", "1", "2"]);
       expect(await readFile(`/proc/${mounter}/environ`, "utf8")).toBe("");
@@ -88,7 +88,9 @@ describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)",
       expect(await next.reap()).toBe(0);
       expect(await readdir(join(options.state, "sandboxes"))).toEqual([living.id]);
       expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(id);
+      expect(await mountersOf(process.pid)).toHaveLength(1);
       await next.close();
+      expect(await mountersOf(process.pid)).toEqual([]);
       expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(living.id);
     } finally {
       runner.process.kill("SIGKILL");

@@ -71,11 +71,10 @@ export async function startSandbox(
   try {
     const prepare = async (): Promise<readonly string[]> => {
       const covered = keyFiles();
-      await mkdir(state.folder(id), { mode: 0o711 });
-      if (spec.egress) await assertSocket(spec.egress.socket);
+      const place = { folder: state.folder(id), uid, archive };
       // Both are waited for, whatever comes of one: what was made is put away.
       const [mounted, grouped] = await Promise.allSettled([
-        makeWorkspace(deps, spec, { folder: state.folder(id), uid, archive }),
+        makeWorkspace(deps, spec, place),
         cgroups?.create(id, spec.limits),
       ]);
       if (grouped.status === "rejected") throw grouped.reason;
@@ -126,6 +125,8 @@ async function makeWorkspace(
   spec: SandboxSpec,
   { folder, uid, archive }: WorkspacePlace,
 ): Promise<Layers | undefined> {
+  await mkdir(folder, { mode: 0o711 });
+  if (spec.egress) await assertSocket(spec.egress.socket);
   if (mounts === undefined || uid === undefined) {
     if (archive === undefined) return undefined;
     throw new IsolationError("refused", "a runner that is not root cannot fill a workspace", {
