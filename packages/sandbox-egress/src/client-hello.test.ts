@@ -30,12 +30,19 @@ describe("the first bytes of a tunnel", () => {
   });
 
   it("may come in many records and any pieces", () => {
-    for (const size of [1, 7, 100]) {
+    for (const size of [32, 100, 1_000]) {
       const split = inRecords(hello, size);
       expect(readOpening(split)).toEqual({ is: "hello", serverName: "api.test" });
       for (let end = 0; end < split.length; end += 13)
         expect(readOpening(split.subarray(0, end)).is).toBe("incomplete");
     }
+  });
+
+  it("in more records than any client makes is broken: reading it again and again would be an attack on the proxy", () => {
+    expect(readOpening(inRecords(hello, 7))).toMatchObject({
+      is: "broken",
+      reason: expect.stringContaining("too many records"),
+    });
   });
 
   it("may name nobody", async () => {

@@ -8,6 +8,9 @@ export type Opening =
 /** A hello with post-quantum keys takes two kilobytes; nobody needs eight times that. */
 export const MOST_HELLO_BYTES = 16_384;
 
+/** Clients send it in one, or in a few that are as long as a record may be. */
+const MOST_RECORDS = 64;
+
 const SERVER_NAME = 0;
 const ENCRYPTED_CLIENT_HELLO = 0xfe0d;
 
@@ -30,10 +33,15 @@ export function readOpening(bytes: Uint8Array): Opening {
   }
 }
 
-/** The body of the ClientHello, put together from its records; or what is wrong. */
+/**
+ * The body of the ClientHello, put together from its records once it is whole; or what is wrong. It is asked again with
+ * each piece that comes, so what it costs must not grow with the square of what a sandbox sends.
+ */
 function handshake(bytes: Uint8Array): Uint8Array | string {
   const pieces: Uint8Array[] = [];
+  let total = 0;
   for (let at = 0; ; ) {
+    if (pieces.length > MOST_RECORDS) return "it is in too many records";
     if (at + 5 > bytes.length) return "incomplete";
     const [type, major, minor] = bytes.subarray(at, at + 3);
     if (type !== 22 || major !== 3 || (minor ?? 9) > 3) return "its records are not those of a handshake";
@@ -41,21 +49,28 @@ function handshake(bytes: Uint8Array): Uint8Array | string {
     if (length === 0 || length > MOST_HELLO_BYTES) return "a record has an impossible length";
     const piece = bytes.subarray(at + 5, at + 5 + length);
     pieces.push(piece);
-    const joined = pieces.length === 1 ? piece : Buffer.concat(pieces);
-    const message = wholeMessage(joined);
-    if (message !== "incomplete") return message;
+    total += piece.length;
+    const problem = problemOf(startOf(pieces), total);
+    if (problem === "whole") return Buffer.concat(pieces).subarray(4);
+    if (problem !== "incomplete") return problem;
     if (piece.length < length) return "incomplete";
     at += 5 + length;
   }
 }
 
-function wholeMessage(joined: Uint8Array): Uint8Array | string {
-  if (joined.length >= 1 && joined[0] !== 1) return "it begins with another message";
-  if (joined.length < 4) return "incomplete";
-  const size = ((joined[1] ?? 0) << 16) | u16(joined, 2);
+/** The message's type and length, as far as they are there. */
+function startOf(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  return first !== undefined && first.length >= 4 ? first : Buffer.concat(pieces).subarray(0, 4);
+}
+
+function problemOf(start: Uint8Array, total: number): string {
+  if (total >= 1 && start[0] !== 1) return "it begins with another message";
+  if (total < 4) return "incomplete";
+  const size = ((start[1] ?? 0) << 16) | u16(start, 2);
   if (size > MOST_HELLO_BYTES) return "it is too long";
-  if (joined.length > size + 4) return "something follows it before the server has answered";
-  return joined.length === size + 4 ? joined.subarray(4) : "incomplete";
+  if (total > size + 4) return "something follows it before the server has answered";
+  return total === size + 4 ? "whole" : "incomplete";
 }
 
 class Malformed extends Error {}

@@ -14,6 +14,9 @@ import { splice } from "./splice.ts";
 /** RFC 8446, section 6: fatal, access_denied. The one thing that can be said once the tunnel stands. */
 const ACCESS_DENIED = Uint8Array.of(21, 3, 3, 0, 2, 2, 49);
 
+/** A hello that dribbles in longer than this is no client's: each piece costs a reading of all before it. */
+const MOST_PIECES = 512;
+
 const ESTABLISHED = "HTTP/1.1 200 Connection Established\r\n\r\n";
 
 export interface TunnelRequest {
@@ -175,6 +178,7 @@ function openingProblem(opening: Opening, authority: Authority): string | undefi
 async function firstBytes(socket: Duplex, timeoutMs: number): Promise<Opening> {
   const opening = await new Promise<Opening>((resolve) => {
     let seen: Buffer = Buffer.alloc(0);
+    let pieces = 0;
     const finish = (found: Opening) => {
       clearTimeout(timer);
       socket.off("readable", look).off("end", gone).off("close", gone);
@@ -187,7 +191,8 @@ async function firstBytes(socket: Duplex, timeoutMs: number): Promise<Opening> {
         seen = Buffer.concat([seen, piece as Buffer]);
         const found = readOpening(seen);
         if (found.is !== "incomplete") return finish(found);
-        if (seen.length > 2 * MOST_HELLO_BYTES) return gone();
+        pieces += 1;
+        if (seen.length > 2 * MOST_HELLO_BYTES || pieces > MOST_PIECES) return gone();
       }
     };
     const timer = setTimeout(gone, timeoutMs);
