@@ -1,5 +1,6 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { leakCheck } from "@sallyport/testkit";
 import { afterAll, expect, it } from "vitest";
 import { IsolationError } from "../isolation-error.ts";
@@ -52,4 +53,19 @@ it("gives up, and keeps the reason, when what the arguments speak of could not b
       beforeStart: async () => {},
     }),
   ).rejects.toBe(refused);
+});
+
+it("gives up no sooner than what the arguments speak of is made, so that it can be put away", async () => {
+  let made = false;
+  const prepare = async (): Promise<readonly string[]> => {
+    await pause(100);
+    made = true;
+    return [];
+  };
+  const options = { bwrap: "/nowhere/bwrap", prepare, seccomp: "/dev/null", inherited: [], uid: undefined };
+  for (const seccomp of ["/dev/null", "/nowhere/seccomp"]) {
+    made = false;
+    await expect(launch({ ...options, seccomp, beforeStart: async () => {} })).rejects.toThrow();
+    expect(made).toBe(true);
+  }
 });
