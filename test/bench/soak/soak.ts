@@ -71,13 +71,15 @@ export async function soakSessions(
       if (failures.push(String(error)) <= mostTold) say(`  ${String(error)}`);
     });
     if (number > 0 && number % 500 === 0) {
-      const { runnerMiB, edgeMiB } = footprint(stack);
-      say(`  ${number} sessions; runner ${runnerMiB} MiB, edge ${edgeMiB} MiB`);
+      const [runner, edge] = ["runner-runner-1", "edge-edge-1"].map((name) => memoryOf(pidOf(stack, name)));
+      say(`  ${number} sessions; runner ${runner} MiB, edge ${edge} MiB`);
     }
   };
   const one = async (number: number) => {
     const agent = await agentNow();
-    const work = await beginWork(stack, "2025-11-25", agent);
+    // Told to try again, an agent does: a machine under load may lose sight of its runner for a moment.
+    const begin = () => beginWork(stack, "2025-11-25", agent);
+    const work = await until("a session", begin, { within: 20_000, every: 250 });
     const curl = 'curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ORDERS/A-1 >/tmp/answer;';
     const command = `ls /workspace; ${number % 10 === 0 ? curl : ""} echo ${number} >a; (sleep 300 &); cat a`;
     const reply = await work.bash(command);
@@ -126,7 +128,7 @@ async function settled(stack: Stack, before?: Footprint): Promise<Footprint> {
 function footprint(stack: Stack): Footprint {
   const { state } = placeOf(stack);
   const held = heldBy(stack);
-  const [runner, edge] = ["runner-runner-1", "edge-edge-1"].map((name) => stack.zones.get(name)?.pid ?? 0);
+  const runner = pidOf(stack, "runner-runner-1");
   const descriptors = linksIn(`/proc/${runner}/fd`);
   return {
     processes: held.processes.length,
@@ -137,13 +139,21 @@ function footprint(stack: Stack): Footprint {
     files: countBelow(join(state, "sandboxes")) + countBelow(join(state, "doors")),
     runnerSockets: descriptors.filter((link) => link.startsWith("socket:")).length,
     runnerDescriptors: descriptors.length,
-    runnerMiB: memoryOf(runner ?? 0),
-    edgeMiB: memoryOf(edge ?? 0),
+    runnerMiB: memoryOf(runner),
+    edgeMiB: memoryOf(pidOf(stack, "edge-edge-1")),
   };
 }
 
+function pidOf(stack: Stack, zone: string): number {
+  return stack.zones.get(zone)?.pid ?? 0;
+}
+
 function countBelow(folder: string): number {
-  return readdirSync(folder, { recursive: true }).length;
+  try {
+    return readdirSync(folder, { recursive: true }).length;
+  } catch {
+    return Number.POSITIVE_INFINITY; // a folder has gone while it was read: it is not quiet yet
+  }
 }
 
 function linksIn(folder: string): string[] {
