@@ -63,7 +63,7 @@ function processesOf({ first, count }: Place["uids"]): number[] {
     });
 }
 
-export function lives(pid: number): boolean {
+function lives(pid: number): boolean {
   return /\) [^ZX] /.test(textOf(`/proc/${pid}/stat`));
 }
 

@@ -21,11 +21,11 @@ export interface Orders {
 }
 
 export const ordersToken = 'sk-orders/9+f=2"c~Zq7$kX0w';
-export const requirements = {
+const requirements = {
   ...{ kernel: "shared", network: "egress", memoryMiB: 128, pids: 64, cpu: 1, diskMiB: 64 },
 };
 
-export const everythingAllowed = `
+const everythingAllowed = `
 @id("connect") permit(principal, action in Action::"connect", resource);
 @id("work") permit(principal, action == Action::"sandbox/exec", resource);
 `;
