@@ -44,6 +44,7 @@ await runApp("edge", async (app) => {
     undefined;
   const openTunnels = (zone: "connector" | "runner"): Tunnels => {
     const tunnels = new Tunnels(enrolments.of(zone), {
+      zone,
       road: { send: (peer, bytes) => road.send(peer, bytes), atTurnEnd: (job) => road.atTurnEnd(job) },
       signer: { edge: config.instance, tenant: config.tenant, key: signingKey, now },
       log: app.log,

@@ -1,6 +1,6 @@
 import { decodeRoadMessage, ServiceError } from "@sallyport/contracts";
 import type { TokenFacts } from "@sallyport/grant";
-import type { Enrolments } from "@sallyport/seal";
+import type { Enrolment, Enrolments } from "@sallyport/seal";
 import { leastBusy } from "./least-busy.ts";
 import { type OpenTunnel, Tunnel, type TunnelDeps } from "./tunnel.ts";
 
@@ -17,12 +17,17 @@ interface Known {
 export class Tunnels {
   readonly #enrolments: Pick<Enrolments, "get" | "knows">;
   readonly #deps: TunnelDeps;
+  readonly #zone: Enrolment["zone"];
   readonly #known = new Map<string, Known>();
   #turn = 0;
 
-  constructor(enrolments: Pick<Enrolments, "get" | "knows">, deps: TunnelDeps) {
+  constructor(
+    enrolments: Pick<Enrolments, "get" | "knows">,
+    { zone = "connector", ...deps }: TunnelDeps & { zone?: Enrolment["zone"] },
+  ) {
     this.#enrolments = enrolments;
     this.#deps = deps;
+    this.#zone = zone;
   }
 
   /** A connector's presence. Only enrolled ones matter, and only for the servers they are enrolled for. */
@@ -71,7 +76,7 @@ export class Tunnels {
    */
   choose(server: string, session?: { connector: string; begins: boolean }): OpenTunnel {
     if (!this.#enrolments.knows(server))
-      throw new ServiceError("not_found", `no connector is enrolled for a server ${server}`);
+      throw new ServiceError("not_found", `no ${this.#zone} is enrolled for a server ${server}`);
     const open = this.#offering(server);
     if (session !== undefined) {
       const { connector } = session;
@@ -88,7 +93,7 @@ export class Tunnels {
     this.#turn += 1;
     const best = leastBusy(open, this.#turn);
     if (best === undefined)
-      throw new ServiceError("unavailable", `no connector offers ${server} now; try again`);
+      throw new ServiceError("unavailable", `no ${this.#zone} offers ${server} now; try again`);
     return best;
   }
 
