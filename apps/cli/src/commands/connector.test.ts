@@ -183,7 +183,9 @@ test("a runner makes its key and is enrolled for pools by the same steps", async
   });
 });
 
-test("runners and connectors are listed and removed apart, and no name is both", { timeout: 90_000 }, async () => {
+test("runners and connectors are listed and removed apart, and no name is both", {
+  timeout: 90_000,
+}, async () => {
   const { publicKey } = await generateRecipientKey();
   await enroll("c1", key);
   await enrolRunner("r1", publicKey);

@@ -59,7 +59,7 @@ export const endings: readonly Attack[] = [
         const inside = await world.start();
         const mark = `survivor-${world.canary.secret.slice(0, 8)}-${round}`;
         await inside.perl(
-          String.raw`my $mark = shift; $SIG{$_} = "IGNORE" for qw(TERM INT HUP QUIT); for my $n (1..6) { next if fork(); close STDOUT; close STDERR; use POSIX (); POSIX::setsid(); exit 0 if $n % 2 && fork(); kill "STOP", $$ if $n == 6; exec "perl", "-e", '$SIG{TERM} = "IGNORE"; sleep 1000 while 1', $mark } print "started"`,
+          `my $mark = shift; $SIG{$_} = "IGNORE" for qw(TERM INT HUP QUIT); for my $n (1..6) { next if fork(); close STDOUT; close STDERR; use POSIX (); POSIX::setsid(); exit 0 if $n % 2 && fork(); kill "STOP", $$ if $n == 6; exec "perl", "-e", '$SIG{TERM} = "IGNORE"; sleep 1000 while 1', $mark } print "started"`,
           mark,
         );
         const there = (await atLeast(5, mark)).length;

@@ -38,7 +38,7 @@ export const files: readonly Attack[] = [
       const { secret } = world.canary;
       const sandbox = await world.start();
       await sandbox.perl(
-        String.raw`my $to = shift; symlink $to, "/workspace/link"; symlink "/proc/1/root$to", "/workspace/magic"; symlink "/proc/self/fd/3", "/workspace/fd"; symlink "/", "/workspace/root"; symlink "../../../../../..$to", "/workspace/up"; link "/etc/passwd", "/workspace/hard"; system "mkfifo", "/workspace/fifo"; open(my $f, ">", "/workspace/race"); print $f "own"`,
+        `my $to = shift; symlink $to, "/workspace/link"; symlink "/proc/1/root$to", "/workspace/magic"; symlink "/proc/self/fd/3", "/workspace/fd"; symlink "/", "/workspace/root"; symlink "../../../../../..$to", "/workspace/up"; link "/etc/passwd", "/workspace/hard"; system "mkfifo", "/workspace/fifo"; open(my $f, ">", "/workspace/race"); print $f "own"`,
         secretFile,
       );
       const read = (path: string) => () => sandbox.files.read(path, { limit: 4096 });

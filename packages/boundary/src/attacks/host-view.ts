@@ -37,7 +37,7 @@ export const hostView: readonly Attack[] = [
     async run(world) {
       const inside = await world.shared();
       const found = await inside.perl(
-        String.raw`my @marks = map { scalar reverse } @ARGV; my ($looked, @found); my $see = sub { my ($where, $text) = @_; $looked++; for (@marks) { push @found, "$_ in $where" if index($text, $_) >= 0 } };
+        `my @marks = map { scalar reverse } @ARGV; my ($looked, @found); my $see = sub { my ($where, $text) = @_; $looked++; for (@marks) { push @found, "$_ in $where" if index($text, $_) >= 0 } };
 for my $pid (pids()) { my $at = "/proc/$pid"; $see->("$at/$_", slurp("$at/$_")) for qw(environ cmdline maps); $see->("$at/$_", readlink("$at/$_") // "") for qw(root cwd exe); for (names("$at/fd")) { $see->("$at/fd/$_", readlink("$at/fd/$_") // ""); $see->("$at/fd/$_", slurp("$at/fd/$_")) if -f "$at/fd/$_" } }
 print $looked < 12 ? "only $looked seen" : "@found"`,
         // Backwards, or the search would find itself.
@@ -55,7 +55,7 @@ print $looked < 12 ? "only $looked seen" : "@found"`,
     async run(world) {
       const inside = await world.shared();
       const seen = await inside.perl(
-        String.raw`print join "|", (map { to_read("/proc/$_") } qw(kcore kmsg)), (slurp("/proc/kallsyms") =~ /^0*[1-9a-f][0-9a-f]* /m ? "address" : "zeros"), (slurp("/proc/keys") =~ /boundary-canary/ ? "key" : "no key"), (index(slurp("/proc/self/mountinfo"), $ARGV[0]) >= 0 ? "secret" : "no secret")`,
+        `print join "|", (map { to_read("/proc/$_") } qw(kcore kmsg)), (slurp("/proc/kallsyms") =~ /^0*[1-9a-f][0-9a-f]* /m ? "address" : "zeros"), (slurp("/proc/keys") =~ /boundary-canary/ ? "key" : "no key"), (index(slurp("/proc/self/mountinfo"), $ARGV[0]) >= 0 ? "secret" : "no secret")`,
         world.canary.secret,
       );
       const [kcore = "", kmsg = "", addresses = "", keys = "", mounts = ""] = seen.split("|");
@@ -82,7 +82,7 @@ print $looked < 12 ? "only $looked seen" : "@found"`,
       );
       // Not the sandbox's own root: a folder above it, or another file system's.
       const left = await inside.perl(
-        String.raw`my @root = stat "/"; my @left; for my $pid (pids()) { for my $link ("root", map { "fd/$_" } names("/proc/$pid/fd")) { my $at = "/proc/$pid/$link"; next unless -d $at; my @here = stat "$at/."; my @up = stat "$at/../../../../.."; push @left, $at if $up[1] != $root[1] || $up[0] != $root[0] } } print @left ? "@left" : "none"`,
+        `my @root = stat "/"; my @left; for my $pid (pids()) { for my $link ("root", map { "fd/$_" } names("/proc/$pid/fd")) { my $at = "/proc/$pid/$link"; next unless -d $at; my @here = stat "$at/."; my @up = stat "$at/../../../../.."; push @left, $at if $up[1] != $root[1] || $up[0] != $root[0] } } print @left ? "@left" : "none"`,
       );
       return judge([
         ...written

@@ -33,7 +33,7 @@ export const network: readonly Attack[] = [
       const inside = await world.shared();
       // UDP sockets choose a route when they connect and send nothing.
       const routes = await inside.perl(
-        String.raw`my @saw; for ("198.51.100.1:443", "198.51.100.1:53", "10.0.0.1:53", "169.254.169.254:80", "224.0.0.1:5353") { my ($host, $port) = split /:/; socket(my $s, AF_INET, SOCK_DGRAM, 0); push @saw, connect($s, pack_sockaddr_in($port, inet_aton($host))) ? "route" : name() }
+        `my @saw; for ("198.51.100.1:443", "198.51.100.1:53", "10.0.0.1:53", "169.254.169.254:80", "224.0.0.1:5353") { my ($host, $port) = split /:/; socket(my $s, AF_INET, SOCK_DGRAM, 0); push @saw, connect($s, pack_sockaddr_in($port, inet_aton($host))) ? "route" : name() }
 for ("2001:db8::1", "fd00:ec2::254", "fe80::1") { socket(my $s, AF_INET6, SOCK_DGRAM, 0); push @saw, connect($s, pack_sockaddr_in6(53, Socket::inet_pton(AF_INET6, $_))) ? "route" : name() }
 my $ping; socket($ping, AF_INET, SOCK_DGRAM, 1) ? push(@saw, connect($ping, pack_sockaddr_in(0, inet_aton("198.51.100.1"))) ? "route" : name()) : push @saw, name(); print "@saw"`,
       );

@@ -83,7 +83,7 @@ export const resources: readonly Attack[] = [
         ["/dev/shm", bounds.temporaryMiB],
       ] as const) {
         const saw = await sandbox.perl(
-          String.raw`my ($at, $most) = @ARGV; my $mib = 0; my $saw = "allowed"; open(my $f, ">", "$at/fill") or do { print name(); exit }; my $piece = "x" x 65536; for (1..$most * 32) { my $n = syswrite($f, $piece); if (!defined $n) { $saw = name(); last } } truncate $f, 0; seek $f, 0, 0; truncate($f, 1 << 40) or $saw .= " sparse " . name(); unlink "$at/fill"; print $saw`,
+          `my ($at, $most) = @ARGV; my $mib = 0; my $saw = "allowed"; open(my $f, ">", "$at/fill") or do { print name(); exit }; my $piece = "x" x 65536; for (1..$most * 32) { my $n = syswrite($f, $piece); if (!defined $n) { $saw = name(); last } } truncate $f, 0; seek $f, 0, 0; truncate($f, 1 << 40) or $saw .= " sparse " . name(); unlink "$at/fill"; print $saw`,
           folder,
           String(mebibytes),
         );
@@ -98,7 +98,7 @@ export const resources: readonly Attack[] = [
           ),
         );
       const deep = await sandbox.perl(
-        String.raw`chdir "/workspace"; my $n = 0; while ($n < 200) { mkdir "d" or last; chdir "d" or last; $n++ } print $n`,
+        `chdir "/workspace"; my $n = 0; while ($n < 200) { mkdir "d" or last; chdir "d" or last; $n++ } print $n`,
       );
       tries.push(tried("a deep tree", deep, "200"));
       tries.push(
@@ -168,7 +168,7 @@ async function memoryBomb(world: World, kind: string): Promise<readonly Try[]> {
 
 async function inodeBomb(sandbox: Awaited<ReturnType<World["start"]>>): Promise<Try> {
   const saw = await sandbox.perl(
-    String.raw`my $saw = "allowed"; mkdir "/workspace/many"; for (1..$ARGV[0] + 1) { open(my $f, ">", "/workspace/many/$_") or do { $saw = name(); last } } print $saw`,
+    `my $saw = "allowed"; mkdir "/workspace/many"; for (1..$ARGV[0] + 1) { open(my $f, ">", "/workspace/many/$_") or do { $saw = name(); last } } print $saw`,
     String(bounds.inodes),
   );
   return tried("files", saw, "ENOSPC");
