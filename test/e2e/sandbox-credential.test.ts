@@ -1,5 +1,5 @@
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { FORM_NAMES } from "@sallyport/example-servers";
@@ -209,5 +209,7 @@ it.each(wires)(
       expect(saidBy(reply).length).toBeGreaterThan(5);
     }
     expect(saidBy(await work.bash("cat leaked"))).toMatch(/^found: .*redacted/);
+    // The other tests look for what came in by itself.
+    await rm(join(root, "workspace/leaked"));
   },
 );

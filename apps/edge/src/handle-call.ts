@@ -13,7 +13,7 @@ import type { OpenTunnel } from "./tunnel/tunnel.ts";
 export interface CallDeps {
   addressing: Addressing;
   authenticate(authorization: string | undefined, server: string): Promise<Caller>;
-  route(call: Routed): Promise<Route>;
+  route(call: Routed): Route | Promise<Route>;
   /** Has a far end's question answered in the course of a call; undefined for a server that may have none. */
   answerer?(call: {
     server: string;
@@ -41,7 +41,9 @@ export async function handleCall(deps: CallDeps, call: HttpCall): Promise<void> 
     messages = messagesOf(call, deps.limits.body);
     span = startCallSpan({ call, messages, caller });
     // 4. Where does it go? For a new session in a sandbox, a runner claims it first.
-    const { tunnel, work } = await deps.route(routed(call, { server, messages, span }));
+    const way = deps.route(routed(call, { server, messages, span }));
+    // Without a wait where there is none: of calls that come together each must count before the next is chosen for.
+    const { tunnel, work } = way instanceof Promise ? await way : way;
     // 5. Under the caller's grant, which is signed and shown when a token first meets a tunnel.
     const grant = await tunnel.grants.use(caller, server);
     // 6. The exchange: sealed there, and its reply written as it comes.

@@ -261,5 +261,13 @@ describe("a grant at the connector", () => {
     revoked.add("a");
     grants.sweep();
     expect(grants.attach(1, () => undefined)).toBeUndefined();
+    expect(grants.endOf(1)).toMatchObject({ code: "unauthenticated" });
+  });
+
+  it("says why it has gone: what could not be recorded is no matter of the agent's token", async () => {
+    await grants.open(await grantMessage(1, await token()));
+    grants.drop(1, new ServiceError("unavailable", "the grant could not be recorded; try again"));
+    expect(grants.endOf(1)).toMatchObject({ code: "unavailable" });
+    expect(grants.endOf(2)).toMatchObject({ code: "unauthenticated" });
   });
 });

@@ -37,6 +37,7 @@ interface Held {
 }
 
 const maxGrants = 10_000;
+const maxRemembered = 256;
 
 /** The grants of one seal session, by handle. */
 export class LinkGrants {
@@ -44,6 +45,8 @@ export class LinkGrants {
   readonly #edge: string;
   readonly #checks: GrantChecks;
   readonly #held = new Map<number, Held>();
+  /** Why the last few ended. */
+  readonly #ended = new Map<number, ServiceError>();
 
   constructor(peer: { session: string; edge: string }, checks: GrantChecks) {
     this.#session = peer.session;
@@ -101,10 +104,18 @@ export class LinkGrants {
     return streams && (() => streams.delete(end));
   }
 
+  /** Why a grant that was live is not any more: one that could not be recorded may be tried again, a revoked one not. */
+  endOf(handle: number): ServiceError {
+    return this.#ended.get(handle) ?? new ServiceError("unauthenticated", "the grant has ended");
+  }
+
   drop(handle: number, reason: ServiceError): void {
     const held = this.#held.get(handle);
     if (held === undefined) return;
     this.#held.delete(handle);
+    this.#ended.set(handle, reason);
+    const [oldest] = this.#ended.keys();
+    if (oldest !== undefined && this.#ended.size > maxRemembered) this.#ended.delete(oldest);
     for (const end of [...held.streams]) end(reason);
   }
 

@@ -1,4 +1,4 @@
-import { asServiceError, ServiceError } from "@sallyport/contracts";
+import { asServiceError, type ServiceError } from "@sallyport/contracts";
 import { type Answer, type Message, unavailable } from "@sallyport/mcp";
 import { type Call, type ExchangeDeps, isInitialize, requestId } from "./call.ts";
 import type { UsedLease } from "./credentials/leases.ts";
@@ -67,7 +67,7 @@ export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefine
   }
   if (release === undefined) {
     // Revoked while the record was written or the lease fetched: the call must not leave, for nobody could end it.
-    reply.fail(new ServiceError("unauthenticated", "the grant has ended"), false);
+    reply.fail(call.grants.endOf(head.grant), false);
     return;
   }
   const request = {

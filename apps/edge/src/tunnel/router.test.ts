@@ -31,9 +31,9 @@ function routes(more: Partial<RouterDeps> = {}) {
     placeWithin: 1_000,
     ...more,
   });
-  const call = (server: string, of: Partial<Routed>) =>
+  const call = async (server: string, of: Partial<Routed>) =>
     route({ server, session: undefined, messages: [], begins: true, traceparent: undefined, ...of });
-  return { call, chosen };
+  return { call, chosen, route };
 }
 
 test("a private server is behind a connector, which a session's name begins with", async () => {
@@ -44,6 +44,12 @@ test("a private server is behind a connector, which a session's name begins with
     ["connector", "orders", { connector: "c1", begins: true }],
     ["connector", "orders", undefined],
   ]);
+});
+
+test("the way to a private server is told without a wait, so that calls which come together are not all sent one way", () => {
+  const { route } = routes();
+  const call = { server: "orders", session: undefined, messages: [], begins: true, traceparent: undefined };
+  expect(route(call)).not.toBeInstanceOf(Promise);
 });
 
 test("a session in a sandbox goes to the runner that it is named after, and so does a handle in a tool's arguments", async () => {

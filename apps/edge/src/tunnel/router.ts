@@ -40,8 +40,8 @@ export interface RouterDeps {
  * A sandbox is on the runner that claimed its session's work item; it is named in front of the session's name, or of the
  * handle that an agent gives as `sandbox` on the wire without sessions.
  */
-export function router(deps: RouterDeps): (call: Routed) => Promise<Route> {
-  return async (call) => {
+export function router(deps: RouterDeps): (call: Routed) => Route | Promise<Route> {
+  return (call) => {
     const { server, begins } = call;
     if (!deps.isPool(server)) {
       const connector = holderOf(call.session);
