@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ServiceError } from "@sallyport/contracts";
+import { ServiceError } from "@sallyport/contracts";
 import { type GrantFacts, jwksFromFile, signGrant, tokenHash, tokenVerifier } from "@sallyport/grant";
 import { exportJWK, SignJWT } from "jose";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
