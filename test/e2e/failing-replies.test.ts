@@ -33,7 +33,11 @@ const tokens: Record<string, string> = {};
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "sallyport-failing-"));
   await writeFile(join(dir, "breaking.mjs"), breaking);
-  web = await webServer((_request, response) => respond(response));
+  web = await webServer((_request, response) => {
+    // A connection that is kept may be found broken by the next test's call, which then never comes to this server.
+    response.setHeader("connection", "close");
+    respond(response);
+  });
   stack = await startTunnel({
     routes: { web: { url: web.url }, guarded: { url: web.url, secret } },
     policy: ["web", "guarded", "stdio"]
