@@ -69,7 +69,9 @@ describe("bash", () => {
   it("is killed by its signal, and rejects with its reason", async () => {
     const stop = new AbortController();
     const running = run("bash", { command: "sleep 300" }, { signal: stop.signal });
-    setTimeout(() => stop.abort(new Error("enough")), 50);
+    const listed = async () => (await run("list_processes", {})).text.includes("sleep 300");
+    await expect.poll(listed, { timeout: 10_000 }).toBe(true);
+    stop.abort(new Error("enough"));
     await expect(running).rejects.toThrow("enough");
   });
 
