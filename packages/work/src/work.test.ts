@@ -147,6 +147,8 @@ test("the item of a runner that was killed goes to another, once its lease has r
   const { item } = await edge.enqueue(5_000);
   const second = untilAborted();
   const other = await world.runner("r2", { run: second.run });
+  // A claim is not yet a start: a runner killed between the two has nothing to lose.
+  await until("the first's start", () => first.seen.length === 1, { within: 10_000 });
   await killed.kill();
   await until("another's start", () => second.seen.length === 1, { within: 10_000 });
   expect(await edge.store.read(item.id)).toMatchObject({ attempts: 2, lease: { runner: "r2" } });
@@ -188,6 +190,9 @@ test("a runner that closes takes no more, and ends what it has", async () => {
   const held = Promise.withResolvers<void>();
   const runner = await world.runner("r1", { run: () => held.promise, slots: 1 });
   const { item } = await edge.enqueue(5_000);
+  await until("the first heartbeat", async () => (await stateOf(edge, item.id)) === "active", {
+    within: 5_000,
+  });
   const closing = runner.close();
   await expect(edge.enqueue(1_500)).rejects.toMatchObject({ code: "unavailable" });
   expect(await stateOf(edge, item.id)).toBe("active");
