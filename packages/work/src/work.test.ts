@@ -22,7 +22,10 @@ beforeEach(async () => {
 });
 afterEach(() => world.stop());
 
-/** Runs each item until it is aborted, or told that it is done. */
+/**
+ * Runs each item until it is aborted, and notes that it does. An enqueuer hears of a start when the edge has stored it: the
+ * runner hears its edge a moment later.
+ */
 function untilAborted() {
   const seen: string[] = [];
   const run = async (item: WorkItem, signal: AbortSignal) => {
@@ -47,10 +50,9 @@ test("an item is started by a runner that has what it needs, runs, and is stoppe
   const runner = await world.runner("r1", { run, ended: (_item, how) => ended.push(how) });
   const { item, runner: name } = await edge.enqueue(5_000);
   expect(name).toBe("r1");
-  await until("the first heartbeat", async () => (await stateOf(edge, item.id)) === "active", {
-    within: 5_000,
-  });
+  await until("the start", () => seen.length > 0, { within: 5_000 });
   expect(seen).toEqual(["s1"]);
+  expect(await stateOf(edge, item.id)).toBe("active");
   expect(await stopWork(edge, item.id)).toMatchObject({ state: "stopping" });
   await until("the end", async () => (await stateOf(edge, item.id)) === "stopped", { within: 5_000 });
   await until("the queue's", async () => (await counts(edge)).taken === 0, { within: 5_000 });
@@ -147,7 +149,6 @@ test("the item of a runner that was killed goes to another, once its lease has r
   const { item } = await edge.enqueue(5_000);
   const second = untilAborted();
   const other = await world.runner("r2", { run: second.run });
-  // A claim is not yet a start: a runner killed between the two has nothing to lose.
   await until("the first's start", () => first.seen.length === 1, { within: 10_000 });
   await killed.kill();
   await until("another's start", () => second.seen.length === 1, { within: 10_000 });
@@ -161,7 +162,7 @@ test("the item of a runner that was killed goes to another, once its lease has r
 
 test("a runner whose edge is silent stops before its lease ends: another may have the item then", async () => {
   const edge = await world.edge("e1");
-  const { run } = untilAborted();
+  const { run, seen } = untilAborted();
   let abortedAt = 0;
   const runner = await world.runner("r1", {
     run: (item, signal) => {
@@ -172,9 +173,7 @@ test("a runner whose edge is silent stops before its lease ends: another may hav
     },
   });
   const { item } = await edge.enqueue(5_000);
-  await until("the first heartbeat", async () => (await stateOf(edge, item.id)) === "active", {
-    within: 5_000,
-  });
+  await until("the start", () => seen.length === 1, { within: 5_000 });
   await edge.served?.close();
   const silent = edge.bus.nats.subscribe("edge.v1.*.work", { queue: "edge", callback: () => undefined });
   await until("the end", () => abortedAt > 0, { within: 10_000 });
@@ -188,11 +187,14 @@ test("a runner whose edge is silent stops before its lease ends: another may hav
 test("a runner that closes takes no more, and ends what it has", async () => {
   const edge = await world.edge("e1");
   const held = Promise.withResolvers<void>();
-  const runner = await world.runner("r1", { run: () => held.promise, slots: 1 });
+  let started = false;
+  const run = () => {
+    started = true;
+    return held.promise;
+  };
+  const runner = await world.runner("r1", { run, slots: 1 });
   const { item } = await edge.enqueue(5_000);
-  await until("the first heartbeat", async () => (await stateOf(edge, item.id)) === "active", {
-    within: 5_000,
-  });
+  await until("the start", () => started, { within: 5_000 });
   const closing = runner.close();
   await expect(edge.enqueue(1_500)).rejects.toMatchObject({ code: "unavailable" });
   expect(await stateOf(edge, item.id)).toBe("active");
