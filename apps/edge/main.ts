@@ -167,10 +167,17 @@ await runApp("edge", async (app) => {
     }),
     "http",
   );
+  const demands = {
+    pools: Object.entries(config.sandboxes).map(([name, requirements]) => ({ name, requirements })),
+    otherwise: defaultRequirements,
+  };
   app.use(
     announce(bus, {
       version: app.version,
-      news: () => (connected().length > 0 ? {} : { problems: ["no enrolled connector is connected"] }),
+      news: () => ({
+        demands,
+        ...(connected().length > 0 ? {} : { problems: ["no enrolled connector is connected"] }),
+      }),
     }),
     "presence",
   );

@@ -12,6 +12,7 @@ import { openDriver } from "./src/sandboxes/open-driver.ts";
 import { type OpenPool, openPool } from "./src/sandboxes/open-pool.ts";
 import { sandboxesOutsideQueue } from "./src/sandboxes/outside-queue.ts";
 import { PlacedSecrets } from "./src/sandboxes/placed-secrets.ts";
+import { sandboxReport } from "./src/sandboxes/sandbox-report.ts";
 import { sandboxTools } from "./src/tools/tool.ts";
 
 await runApp("runner", async (app) => {
@@ -67,6 +68,7 @@ await runApp("runner", async (app) => {
   await openGate(app, {
     ...{ ...material, bus, boot, servers, leases, audit, settings: config },
     road: sandboxRoad,
+    sandboxes: sandboxReport(await driver.probe(), config.pools),
     drainMs: config.limits.drain,
   });
 });

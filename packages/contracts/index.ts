@@ -67,6 +67,7 @@ export {
   type RoadMessage,
   recordHeadroomBytes,
 } from "./src/tunnel/road-message.ts";
+export { maxDemands, maxPools, SandboxDemands, SandboxReport } from "./src/tunnel/sandbox-report.ts";
 export { WorkAnswer, WorkQuestion } from "./src/tunnel/work-question.ts";
 export { changeWork } from "./src/work-queue/change-work.ts";
 export { Capabilities, PoolName, Requirements } from "./src/work-queue/requirements.ts";

@@ -6,7 +6,7 @@
  * (`src/decide/`, pure) stored by compare-and-swap. Only an edge writes states; a runner asks an edge, under a lease that
  * it must renew, and a lost lease is never finished by its loser.
  */
-export { accepts } from "./src/decide/accepts.ts";
+export { accepts, type Lack, lacks } from "./src/decide/accepts.ts";
 export { claim } from "./src/decide/claim.ts";
 export { type At, type Decision, type Holder, type Timing, timing } from "./src/decide/decision.ts";
 export { ack, finish, heartbeat } from "./src/decide/hold.ts";

@@ -1,4 +1,4 @@
-import { InstanceName, PoolName, Requirements } from "@sallyport/contracts";
+import { InstanceName, maxDemands, PoolName, Requirements } from "@sallyport/contracts";
 import { appConfig, byteSize, duration, filePath, secretFile } from "@sallyport/runtime";
 import { natsSettings } from "@sallyport/zone";
 import { z } from "zod";
@@ -48,7 +48,10 @@ export const edgeConfig = appConfig({
   /** A folder with one file per enrolled connector, written by `sallyport connector enroll`. */
   enrolments: filePath(),
   /** What a session in each pool of sandboxes must have; see `defaultRequirements` for the others. */
-  sandboxes: z.record(PoolName, Requirements).default({}),
+  sandboxes: z
+    .record(PoolName, Requirements)
+    .refine((pools) => Object.keys(pools).length <= maxDemands, { message: `at most ${maxDemands} pools` })
+    .default({}),
   /** Pools whose tools are run by workers outside, through the work API (`/v1/environments/{pool}/work`). */
   environments: z.array(PoolName).max(256).default([]),
   nats: natsSettings,

@@ -1,4 +1,4 @@
-import { PoolName } from "@sallyport/contracts";
+import { maxPools, PoolName } from "@sallyport/contracts";
 import { drainLimit, gateSettings } from "@sallyport/gate";
 import { appConfig, byteSize, duration, filePath } from "@sallyport/runtime";
 import { z } from "zod";
@@ -55,9 +55,10 @@ export const runnerConfig = appConfig({
   uids: z.strictObject({ first: z.int(), count: z.int() }).optional(),
   /** A cgroup v2 that was delegated to this runner and holds no process. */
   delegatedCgroup: filePath().optional(),
-  pools: z.record(PoolName, Pool).refine((pools) => Object.keys(pools).length > 0, {
-    message: "a runner without pools has nothing to do",
-  }),
+  pools: z
+    .record(PoolName, Pool)
+    .refine((pools) => Object.keys(pools).length > 0, { message: "a runner without pools has nothing to do" })
+    .refine((pools) => Object.keys(pools).length <= maxPools, { message: `at most ${maxPools} pools` }),
   /** Environments of Anthropic's Managed Agents whose sessions are served here. */
   environments: z.array(environmentSettings).max(16).default([]),
   /** Beside `pools`: gated here, run by workers outside. */

@@ -7,7 +7,10 @@ import type { Closable } from "./serve.ts";
 
 const everyMs = 1_000;
 
-type News = Pick<z.input<NonNullable<typeof presence.body>>, "servers" | "problems">;
+type News = Pick<
+  z.input<NonNullable<typeof presence.body>>,
+  "servers" | "problems" | "sandboxes" | "demands"
+>;
 
 /**
  * Says "I am here" now and once a second: which process this is, since when, and what it has to tell. `now` says it

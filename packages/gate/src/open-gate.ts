@@ -1,5 +1,5 @@
 import { announce, type Bus, defaultLimits, openBucket, openRoad } from "@sallyport/bus";
-import { revocations, type StreamContract } from "@sallyport/contracts";
+import { revocations, type SandboxReport, type StreamContract } from "@sallyport/contracts";
 import { jwksFromFile, jwksFromUrl, revocations as revocationList, tokenVerifier } from "@sallyport/grant";
 import type { App } from "@sallyport/runtime";
 import { CallsInProgress } from "./calls-in-progress.ts";
@@ -23,6 +23,8 @@ export interface GateParts extends GateMaterial {
   /** The road that edges call this zone on. */
   road: StreamContract;
   servers: ReadonlyMap<string, Server>;
+  /** Of a runner: what it announces of its sandboxes. */
+  sandboxes?: SandboxReport;
   leases: Pick<Leases, "cached" | "use" | "end">;
   audit: AuditLog;
 }
@@ -97,6 +99,7 @@ export async function openGate(app: App, parts: GateParts): Promise<void> {
       version: app.version,
       boot: parts.boot,
       news: () => ({
+        ...(parts.sandboxes === undefined ? {} : { sandboxes: parts.sandboxes }),
         servers: [...servers.values()].map(({ name, upstream }) => {
           const problem = calls.draining ? `the ${zone} is draining` : upstream.problem();
           return problem === undefined ? { name, ready: true } : { name, ready: false, problem };

@@ -39,6 +39,6 @@ export function capabilitiesOf(pool: Pool): Capabilities {
 }
 
 /** Pure: what one sandbox of the pool can take from its neighbours, for the log. */
-export function unlimitedIn(pool: Pool): readonly string[] {
+export function unlimitedIn(pool: Pool): ("memory" | "pids" | "cpus" | "inodes")[] {
   return (["memory", "pids", "cpus", "inodes"] as const).filter((limit) => pool[limit] === "unlimited");
 }

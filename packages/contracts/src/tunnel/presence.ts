@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { event } from "../shape/contract.ts";
-import { open } from "../shape/fields.ts";
+import { open, sensitive } from "../shape/fields.ts";
+import { SandboxDemands, SandboxReport } from "./sandbox-report.ts";
 
 /**
  * "I am here", once a second from every instance of every zone. A hint only: what an edge believes of a connector comes
@@ -23,6 +24,12 @@ export const presence = event({
         .optional(),
     ),
     problems: open(z.array(z.string().max(300)).max(32).optional()),
+    /**
+     * A runner's probe, and an edge's settings of pools, for `sallyport doctor`. One that is not understood is left out:
+     * edges find their way by this message, and a report that only operators read must not cost it.
+     */
+    sandboxes: sensitive(SandboxReport.optional().catch(undefined)),
+    demands: sensitive(SandboxDemands.optional().catch(undefined)),
   }),
   maxBytes: 64 * 1024,
   publishedBy: ["edge", "connector", "runner", "broker", "collector"],
