@@ -1,17 +1,11 @@
 import { createPrivateKey } from "node:crypto";
-import { announce, openBucket, openRoad, subscribe } from "@sallyport/bus";
-import { exchangeRoad, presence, revocations, sandboxRoad } from "@sallyport/contracts";
-import {
-  jwksFromFile,
-  jwksFromUrl,
-  revocations as revocationList,
-  type TokenFacts,
-  tokenVerifier,
-} from "@sallyport/grant";
+import { announce, openRoad, subscribe } from "@sallyport/bus";
+import { exchangeRoad, presence, sandboxRoad } from "@sallyport/contracts";
+import { jwksFromFile, jwksFromUrl, revocations, type TokenFacts, tokenVerifier } from "@sallyport/grant";
 import { BootError, runApp } from "@sallyport/runtime";
 import { openEnrolments } from "@sallyport/seal";
 import { openStore, serveWork } from "@sallyport/work";
-import { exportTelemetry, joinRelay } from "@sallyport/zone";
+import { exportTelemetry, followRevocations, joinRelay } from "@sallyport/zone";
 import { defaultRequirements, edgeConfig } from "./src/config.ts";
 import { answerQuestion } from "./src/environment/answer-question.ts";
 import { openWorkApi } from "./src/environment/open-work-api.ts";
@@ -38,7 +32,7 @@ await runApp("edge", async (app) => {
   if (problem !== undefined) throw new BootError(problem, { setting: "enrolments" });
 
   const signingKey = createPrivateKey(Buffer.from((await config.signingKey.read()).reveal()));
-  const revoked = revocationList();
+  const revoked = revocations();
   const isRevoked = (facts: TokenFacts, server: string, id = "") =>
     revoked.isRevoked({ id, session: "", tokenHash: facts.hash, agent: facts.agent, server }, now()) !==
     undefined;
@@ -79,20 +73,11 @@ await runApp("edge", async (app) => {
     "work",
   );
 
-  const bucket = await openBucket(bus, revocations);
-  app.use(
-    await bucket.watch((_key, entry) => {
-      if (entry === undefined) return;
-      const { kind, value } = entry.value;
-      const until = new Date(entry.value.until);
-      // No room for one more: then nothing at all until it ends, rather than that one.
-      if (revoked.add({ kind, value, until }, now()) === "full")
-        revoked.add({ kind: "everything", until }, now());
-      for (const tunnels of [connectors, runners])
-        tunnels.drop(({ facts, server, id }) => isRevoked(facts, server, id));
-    }),
-    "revocations",
-  );
+  await followRevocations(app, bus, (revocation) => {
+    revoked.add(revocation, now());
+    for (const tunnels of [connectors, runners])
+      tunnels.drop(({ facts, server, id }) => isRevoked(facts, server, id));
+  });
 
   const { tokens } = config;
   const keys =

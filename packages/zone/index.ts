@@ -1,8 +1,10 @@
 /**
- * What every zone does first, whatever it is for: it joins the relay under its own name, and sends its telemetry there.
+ * What every zone does first, whatever it is for: it joins the relay under its own name, sends its telemetry there, and
+ * hears there what is revoked.
  *
  * `bus` and `runtime` know nothing of each other; here a process of the one gets a connection of the other.
  */
 export { exportTelemetry } from "./src/export-telemetry.ts";
+export { followRevocations } from "./src/follow-revocations.ts";
 export { joinRelay } from "./src/join-relay.ts";
 export { natsSettings } from "./src/nats-settings.ts";

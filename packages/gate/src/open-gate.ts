@@ -1,7 +1,8 @@
-import { announce, type Bus, defaultLimits, openBucket, openRoad } from "@sallyport/bus";
-import { revocations, type SandboxReport, type StreamContract } from "@sallyport/contracts";
-import { jwksFromFile, jwksFromUrl, revocations as revocationList, tokenVerifier } from "@sallyport/grant";
+import { announce, type Bus, defaultLimits, openRoad } from "@sallyport/bus";
+import type { SandboxReport, StreamContract } from "@sallyport/contracts";
+import { jwksFromFile, jwksFromUrl, revocations, tokenVerifier } from "@sallyport/grant";
 import type { App } from "@sallyport/runtime";
+import { followRevocations } from "@sallyport/zone";
 import { CallsInProgress } from "./calls-in-progress.ts";
 import type { Leases } from "./credentials/leases.ts";
 import { Doors } from "./doors.ts";
@@ -42,7 +43,7 @@ export async function openGate(app: App, parts: GateParts): Promise<void> {
   followPolicies(app, parts.policies);
 
   const calls = new CallsInProgress();
-  const revoked = revocationList();
+  const revoked = revocations();
   const doors = new Doors({
     connector: instance,
     privateKey,
@@ -81,18 +82,10 @@ export async function openGate(app: App, parts: GateParts): Promise<void> {
   );
   app.use({ close: async () => doors.close() }, "tunnels");
 
-  const bucket = await openBucket(bus, revocations);
-  app.use(
-    await bucket.watch((_key, entry) => {
-      if (entry === undefined) return;
-      const { kind, value } = entry.value;
-      const until = new Date(entry.value.until);
-      if (revoked.add({ kind, value, until }, now()) === "full")
-        revoked.add({ kind: "everything", until }, now());
-      doors.sweep();
-    }),
-    "revocations",
-  );
+  await followRevocations(app, bus, (revocation) => {
+    revoked.add(revocation, now());
+    doors.sweep();
+  });
 
   const presence = app.use(
     announce(bus, {

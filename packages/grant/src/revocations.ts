@@ -15,10 +15,10 @@ export type Revocable = Pick<GrantFacts, "id" | "tokenHash" | "session" | "agent
 
 export interface Revocations {
   /**
-   * Revoking again can prolong, never shorten. `full`: there is no room, and nothing was forgotten to make
-   * some. The caller must then widen it, up to `everything`, for which there is always room.
+   * Revoking again can prolong, never shorten. Where there is no room for one more, everything is revoked until it ends:
+   * whoever fills the list must not keep what is named after that from being revoked.
    */
-  add(revocation: Revocation, now: Date): "added" | "full";
+  add(revocation: Revocation, now: Date): void;
   /** Why this grant no longer counts, or undefined. */
   isRevoked(grant: Revocable, now: Date): RevocationTarget["kind"] | undefined;
   readonly size: number;
@@ -28,20 +28,18 @@ export interface Revocations {
 export function revocations(capacity = 10_000): Revocations {
   const ends = new Map<string, number>();
   let everythingUntil = Number.NEGATIVE_INFINITY;
+  const hasRoomFor = (key: string, now: Date): boolean => {
+    if (!ends.has(key) && ends.size >= capacity) forgetEnded(ends, now);
+    return ends.has(key) || ends.size < capacity;
+  };
 
   return {
     add(revocation, now) {
       const until = revocation.until.getTime();
       if (Number.isNaN(until)) throw new TypeError("a revocation needs an end");
-      if (revocation.kind === "everything") {
-        everythingUntil = Math.max(everythingUntil, until);
-        return "added";
-      }
-      const key = keyOf(revocation.kind, revocation.value);
-      if (!ends.has(key) && ends.size >= capacity) forgetEnded(ends, now);
-      if (!ends.has(key) && ends.size >= capacity) return "full";
-      ends.set(key, Math.max(ends.get(key) ?? until, until));
-      return "added";
+      const key = revocation.kind === "everything" ? undefined : keyOf(revocation.kind, revocation.value);
+      if (key !== undefined && hasRoomFor(key, now)) ends.set(key, Math.max(ends.get(key) ?? until, until));
+      else everythingUntil = Math.max(everythingUntil, until);
     },
     isRevoked(grant, now) {
       const time = now.getTime();
