@@ -27,7 +27,8 @@ export async function startRelay(
 ): Promise<NatsServer> {
   say("nats-server");
   const jetstream = { dir: material.path("nats/jetstream"), syncAlways, maxBytes: 1024 ** 3 };
-  const config = serverConfig(material.trust, { jetstream });
+  const resolver = { dir: material.path("nats/accounts") };
+  const config = serverConfig(material.trust, { jetstream, resolver });
   const dir = material.path("nats");
   const nats = keep(await startNats({ dir, jetstream: false, config, ...onExit("nats-server") }));
   await provisionStreams({

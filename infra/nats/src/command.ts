@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { type ZoneInstance, zones } from "@sallyport/contracts";
 import { permissionsFor } from "./permissions.ts";
 import { provision } from "./provision-command.ts";
-import { serverConfig } from "./server-config.ts";
+import { accountsConfig, serverConfig } from "./server-config.ts";
 import { createTrust, issueUser } from "./trust.ts";
 import { loadTrust, storeTrust, writeNew } from "./trust-files.ts";
 
@@ -14,13 +14,17 @@ const help = `Usage: pnpm infra:nats --out DIR [--zone ZONE --instance NAME]...
 Writes into DIR what a NATS server and its users need. Run again with the same DIR to add users.
 
   trust/                   operator and account keys (0600): keep them off the server
-  nats-server.conf         operator mode, with the accounts in it
-  creds/provisioner.creds  makes the streams and buckets
+  nats-server.conf         operator mode
+  accounts.conf            the accounts, included by it
+  creds/provisioner.creds  makes the streams and buckets; with several tenants, creds/TENANT/ for each
   creds/ZONE-NAME.creds    one for each --zone/--instance pair; zones are ${zones.join(", ")}
 
   --out DIR           the folder; made when it is not there
   --zone, --instance  a user, in pairs and as often as wanted
+  --tenant NAME       a tenant, and so an account of its own; repeat it for the others (default: sallyport).
+                      Tenants are made at the first run. With several, a later run says whose the users are.
   --store DIR         where the server keeps its streams (default: /data/jetstream)
+  --accounts DIR      where the server keeps its accounts (default: /data/accounts)
   --max-bytes N       bytes that all streams may take (default: 10 GiB)
   --cluster           several servers sync in the background; without it each write is synced before it is acknowledged
   --help              this text
@@ -31,7 +35,9 @@ A file that is there already is never overwritten: remove a creds file to make i
 interface Arguments {
   out: string;
   users: readonly ZoneInstance[];
+  tenants: readonly string[];
   store: string;
+  accounts: string;
   maxBytes: number;
   cluster: boolean;
 }
@@ -43,7 +49,9 @@ function readArguments(argv: readonly string[]): Arguments | undefined {
       out: { type: "string" },
       zone: { type: "string", multiple: true, default: [] },
       instance: { type: "string", multiple: true, default: [] },
+      tenant: { type: "string", multiple: true, default: [] },
       store: { type: "string", default: "/data/jetstream" },
+      accounts: { type: "string", default: "/data/accounts" },
       "max-bytes": { type: "string", default: String(10 * 1024 ** 3) },
       cluster: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -57,8 +65,9 @@ function readArguments(argv: readonly string[]): Arguments | undefined {
   );
   // Wrong names end here, before anything is written.
   for (const who of users) permissionsFor(who, []);
-  const { cluster, store } = values;
-  return { out: resolve(values.out), users, store, maxBytes: Number(values["max-bytes"]), cluster };
+  const { cluster, store, accounts, tenant } = values;
+  const out = resolve(values.out);
+  return { out, users, tenants: tenant, store, accounts, maxBytes: Number(values["max-bytes"]), cluster };
 }
 
 /** Does what the arguments say and tells what it wrote. Throws what a person should read. */
@@ -73,22 +82,50 @@ export async function run(argv: readonly string[], tell: (text: string) => void)
   const trustFolder = join(args.out, "trust");
   const credsFolder = join(args.out, "creds");
   const stored = await loadTrust(trustFolder);
-  const trust = stored ?? (await createTrust({ name: "sallyport" }));
+  const named = args.tenants.length > 0 ? { tenants: args.tenants } : {};
+  const trust = stored ?? (await createTrust({ name: "sallyport", ...named }));
+  const accountsFile = "accounts.conf";
   const config = serverConfig(trust, {
     jetstream: { dir: args.store, syncAlways: !args.cluster, maxBytes: args.maxBytes },
+    resolver: { dir: args.accounts },
+    accountsFile,
   });
-  await mkdir(credsFolder, { recursive: true, mode: 0o700 });
+  const tenants = trust.tenants();
+  const tenant = tenantOf(args.users, args.tenants, tenants);
+  const credsOf = async (tenant: string) => {
+    const folder = tenants.length === 1 ? credsFolder : join(credsFolder, tenant);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return folder;
+  };
   if (stored === undefined) {
     await storeTrust(trust, trustFolder);
     await writeNew(join(args.out, "nats-server.conf"), config);
-    await writeNew(join(credsFolder, "provisioner.creds"), await issueUser(trust, "provisioner"));
+    await writeNew(join(args.out, accountsFile), accountsConfig(trust));
+    for (const one of tenants)
+      await writeNew(
+        join(await credsOf(one), "provisioner.creds"),
+        await issueUser(trust, "provisioner", one),
+      );
     tell(`New trust in ${args.out}\n`);
   }
   for (const who of args.users) {
-    const file = join(credsFolder, `${who.zone}-${who.instance}.creds`);
-    await writeOrExplain(file, await issueUser(trust, who));
+    const file = join(await credsOf(tenant), `${who.zone}-${who.instance}.creds`);
+    await writeOrExplain(file, await issueUser(trust, who, tenant));
     tell(`${file}\n`);
   }
+}
+
+/** Whose the users are. Users of one run are of one tenant. */
+function tenantOf(
+  users: readonly ZoneInstance[],
+  named: readonly string[],
+  known: readonly string[],
+): string {
+  const unknown = named.find((tenant) => !known.includes(tenant));
+  if (unknown !== undefined) throw new Error(`there is no tenant ${unknown} here: ${known.join(", ")}`);
+  const [tenant = "", ...others] = named.length > 0 ? named : known;
+  if (users.length > 0 && others.length > 0) throw new Error("say whose the users are, with one --tenant");
+  return tenant;
 }
 
 async function writeOrExplain(file: string, content: Uint8Array): Promise<void> {

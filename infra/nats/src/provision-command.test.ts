@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type NatsServer, startNats } from "@sallyport/testkit";
@@ -13,9 +13,11 @@ let creds: string;
 /** Everything by the command line alone, as an operator does it. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "infra-nats-provision-"));
-  await told("--out", folder, "--store", join(folder, "store"), "--max-bytes", String(256 * mib));
-  const config = await readFile(join(folder, "nats-server.conf"), "utf8");
-  server = await startNats({ jetstream: false, config });
+  const kept = ["--store", join(folder, "store"), "--accounts", join(folder, "accounts")];
+  await told("--out", folder, ...kept, "--max-bytes", String(256 * mib));
+  const dir = join(folder, "run");
+  await mkdir(dir);
+  server = await startNats({ dir, jetstream: false, config: 'include "../nats-server.conf"' });
   creds = join(folder, "creds", "provisioner.creds");
 });
 afterAll(async () => {
