@@ -1,4 +1,4 @@
-/** A JSON-RPC error that answers no request in particular. */
-export function refusal(status: number, code: number, message: string): Response {
-  return Response.json({ jsonrpc: "2.0", id: null, error: { code, message } }, { status });
+/** A JSON-RPC error. Of no request in particular unless told. */
+export function refusal(status: number, code: number, message: string, id: unknown = null): Response {
+  return Response.json({ jsonrpc: "2.0", id, error: { code, message } }, { status });
 }

@@ -10,6 +10,7 @@ import type { Bench } from "./bench.ts";
 import { type CallDeps, callSandbox, saidOf } from "./call-sandbox.ts";
 import { authInfoOf } from "./caller.ts";
 import { refusal } from "./http-refusal.ts";
+import { IdsInUse, sameId } from "./ids-in-use.ts";
 import { mcpServer, type WireCall } from "./mcp-server.ts";
 import type { Caller, Sandboxes } from "./sandboxes.ts";
 import { wired } from "./stateless-wire.ts";
@@ -25,6 +26,7 @@ export interface SessionDeps extends CallDeps {
 interface Session {
   readonly owner: Caller;
   readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly ids: IdsInUse;
 }
 
 /** What this request alone brings to its calls. */
@@ -57,16 +59,23 @@ export class SessionWire {
     }
     const session = this.#sessions.get(handle);
     if (session === undefined || !isOf(session, caller)) return notFound();
-    const left = new AbortController();
-    const bench = callsTool(body) ? this.#deps.sandboxes.use(handle, caller) : undefined;
-    if (await isGone(bench)) {
-      this.ended(handle);
-      return notFound();
+    const taken = session.ids.take(body);
+    if ("inUse" in taken) return sameId(taken.inUse);
+    try {
+      const left = new AbortController();
+      const bench = callsTool(body) ? this.#deps.sandboxes.use(handle, caller) : undefined;
+      if (await isGone(bench)) {
+        this.ended(handle);
+        return notFound();
+      }
+      const ofRequest: OfRequest = { bench, left: AbortSignal.any([left.signal, request.signal]) };
+      const authInfo = authInfoOf(caller, { ofRequest });
+      const response = await session.transport.handleRequest(request, { parsedBody: body, authInfo });
+      return watchedResponse(response, { left: () => left.abort(), over: taken.over });
+    } catch (error) {
+      taken.over();
+      throw error;
     }
-    const ofRequest: OfRequest = { bench, left: AbortSignal.any([left.signal, request.signal]) };
-    const authInfo = authInfoOf(caller, { ofRequest });
-    const response = await session.transport.handleRequest(request, { parsedBody: body, authInfo });
-    return watchedResponse(response, { left: () => left.abort() });
   }
 
   /** The session's calls end, and it is not found from now on. */
@@ -115,7 +124,7 @@ export class SessionWire {
       if (this.#sessions.get(handle)?.transport === transport) this.#sessions.delete(handle);
       onclose?.();
     };
-    this.#sessions.set(handle, { owner: caller, transport });
+    this.#sessions.set(handle, { owner: caller, transport, ids: new IdsInUse() });
     const response = await transport.handleRequest(request, {
       parsedBody: body,
       authInfo: authInfoOf(caller),

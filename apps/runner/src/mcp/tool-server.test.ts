@@ -116,6 +116,42 @@ describe("the wire with sessions", () => {
     expect(performance.now() - began).toBeLessThan(10_000);
   });
 
+  it("refuses an id that another request is still answered under, and takes it again afterwards", async () => {
+    const { client, transport } = await v1();
+    const session = {
+      ...{ "mcp-session-id": transport.sessionId ?? "", "x-principal": "anna" },
+      ...{ accept: "application/json, text/event-stream", "content-type": "application/json" },
+    };
+    const call = (id: string | number, command: string) => {
+      const body = JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params: bash(command) });
+      return fetch(served.url, { method: "POST", headers: session, body });
+    };
+    const first = await call(7, "until [ -e go ]; do sleep 0.02; done; echo first");
+    const second = await call(7, "echo second");
+    expect(second.status).toBe(400);
+    expect(await second.json()).toMatchObject({
+      id: 7,
+      error: { code: -32_600, message: expect.stringContaining("use another id") },
+    });
+    const inBatch = [8, 7].map((id) => ({ jsonrpc: "2.0", id, method: "tools/list" }));
+    expect(await raw("POST", session, JSON.stringify(inBatch))).toMatchObject({ status: 400 });
+    // Neither an id of another type nor one of a refused batch is in use.
+    expect(await raw("POST", session, list.replace('"id":1', '"id":"7"'))).toMatchObject({ status: 200 });
+    expect(await raw("POST", session, list.replace('"id":1', '"id":8'))).toMatchObject({ status: 200 });
+    await client.callTool({ name: "write", arguments: { file_path: "go", content: "" } });
+    expect(await first.text()).toContain("first");
+    expect(await (await call(7, "echo third")).text()).toContain("third");
+  });
+
+  it("takes an id again whose request was left", async () => {
+    const { client, transport } = await v1();
+    const session = { "mcp-session-id": transport.sessionId ?? "", "x-principal": "anna" };
+    const params = bash("sleep 300");
+    await raw("POST", session, JSON.stringify({ jsonrpc: "2.0", id: 7, method: "tools/call", params }));
+    expect(textOf(await client.callTool(bash("echo next")))).toBe("next");
+    expect(await raw("POST", session, list.replace('"id":1', '"id":7'))).toMatchObject({ status: 200 });
+  });
+
   it("is answered 404 when its sandbox is gone, and never gets a fresh one", async () => {
     const { client, transport } = await v1();
     const handle = transport.sessionId ?? "";
