@@ -20,7 +20,7 @@ export async function openBus(nats: OperatorNats, log: BusLog = silent): Promise
       servers,
       who: { zone: "operator", instance },
       credentials: { creds },
-      ...(caFile === undefined ? {} : { tls: { caFile } }),
+      caFile,
       log,
       patienceMs: 0,
     });

@@ -1,4 +1,4 @@
-import { headers } from "@nats-io/transport-node";
+import { headers } from "@nats-io/nats-core";
 import { type LogContract, type Params, ServiceError } from "@sallyport/contracts";
 import type { Bus } from "./connect.ts";
 import { natsFailure } from "./request.ts";

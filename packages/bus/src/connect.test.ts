@@ -53,7 +53,7 @@ describe("connecting", () => {
     await writeFile(nkey, text(unknown.getSeed()));
     await expect(nats.join(connector, { credentials: { nkey } })).rejects.toMatchObject({
       code: "denied",
-      message: expect.stringContaining("nats.credentials"),
+      message: expect.stringContaining("nats.creds"),
     });
     await expect(nats.join(connector)).rejects.toMatchObject({ code: "denied" });
   });

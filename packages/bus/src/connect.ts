@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs";
 import {
   type Authenticator,
-  type ConnectionOptions,
-  connect,
   credsAuthenticator,
   type NatsConnection,
   nkeyAuthenticator,
-} from "@nats-io/transport-node";
+} from "@nats-io/nats-core";
+import { NatsConnectionImpl, setTransportFactory } from "@nats-io/nats-core/internal";
 import { ServiceError, subjectToken, type ZoneInstance } from "@sallyport/contracts";
 import { Inbox } from "./inbox.ts";
+import { readRelayAddress, tryOrder } from "./relay/address.ts";
+import type { RelayRoad } from "./relay/dial.ts";
+import { Journey } from "./relay/journey.ts";
+import { RelayTransport, type RoadOptions } from "./relay/transport.ts";
 import { serverVersionProblem } from "./server-version.ts";
 import { Turn } from "./turn.ts";
 
@@ -18,12 +21,12 @@ export interface BusLog {
   error(fields: object, message: string): void;
 }
 
-export interface BusOptions {
+export interface BusOptions extends RelayRoad {
+  /** Tried in turn, at the start and at each reconnect; what else a relay says of its cluster is not followed. */
   servers: readonly string[];
   who: ZoneInstance;
   /** A creds file or an nkey seed file, read again at every reconnect. Only tests connect without one. */
   credentials?: { creds: string } | { nkey: string };
-  tls?: { caFile?: string; certFile?: string; keyFile?: string };
   log: BusLog;
   /** How long the first connection may take before the boot fails. */
   patienceMs?: number;
@@ -48,14 +51,15 @@ export function inboxPrefix(who: ZoneInstance): string {
 
 /** Connects, or throws `unavailable` / `denied` with what was tried and what to check. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
-  const nats = await dial(options);
+  const journey = new Journey(options.servers, options.log);
+  const nats = await dial(options, journey);
   const problem = serverVersionProblem(nats.info?.version);
   if (problem !== undefined) {
     await nats.close();
     throw new ServiceError("denied", problem);
   }
   let connected = true;
-  const watching = watchStatus(nats, options, (now) => {
+  const watching = watchStatus({ nats, journey, log: options.log }, (now) => {
     connected = now;
   });
   const turn = new Turn();
@@ -69,6 +73,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     connected: () => connected && !nats.isClosed(),
     close: async () => {
       connected = false;
+      journey.end();
       inbox.close();
       // Drain waits for the server: without one there is nothing to wait for.
       await Promise.race([nats.drain(), delay(1000)]).catch(() => undefined);
@@ -78,47 +83,74 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   };
 }
 
-async function dial(options: BusOptions): Promise<NatsConnection> {
+async function dial(options: BusOptions, journey: Journey): Promise<NatsConnection> {
+  const { servers, who, log } = options;
   const until = Date.now() + (options.patienceMs ?? 30_000);
-  const settings: ConnectionOptions = {
-    servers: [...options.servers],
-    name: `sallyport ${options.who.zone} ${options.who.instance}`,
-    inboxPrefix: inboxPrefix(options.who),
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 200,
-    reconnectJitter: 200,
-    ignoreAuthErrorAbort: true,
-    noAsyncTraces: true,
-    pingInterval: 5_000,
-    maxPingOut: 2,
-    timeout: 3_000,
-    ...(options.credentials ? { authenticator: authenticator(options.credentials) } : {}),
-    ...(options.tls ? { tls: options.tls } : {}),
-  };
-  for (let warned = false; ; ) {
+  const settings = connectionOptions(options, journey);
+  for (;;) {
     try {
-      return await connect(settings);
+      setTransportFactory({ factory: () => new RelayTransport() });
+      const nats = await NatsConnectionImpl.connect(settings);
+      journey.arrived();
+      log.info(
+        { server: journey.server, proxy: options.proxy?.url, version: nats.info?.version },
+        "NATS is reached",
+      );
+      return nats;
     } catch (error) {
       if (isRefusal(error)) {
         throw new ServiceError(
           "denied",
-          `NATS at ${options.servers.join(", ")} refuses ${options.who.zone} ${options.who.instance}: check nats.credentials`,
+          `NATS at ${servers.join(", ")} refuses ${who.zone} ${who.instance}: check nats.creds`,
           { cause: error },
         );
       }
+      if (journey.hopeless()) throw new ServiceError("denied", `NATS is not reached: ${journey.problems()}`);
       if (Date.now() >= until) {
-        throw new ServiceError(
-          "unavailable",
-          `no NATS server answers at ${options.servers.join(", ")}: check nats.servers`,
-          { cause: error },
-        );
+        throw new ServiceError("unavailable", `no NATS server answers: ${journey.problems()}`, {
+          cause: error,
+        });
       }
-      if (!warned) options.log.warn({ servers: options.servers }, "NATS does not answer yet; trying again");
-      warned = true;
       await delay(200);
     }
   }
 }
+
+function connectionOptions(options: BusOptions, journey: Journey): RoadOptions {
+  const { servers, who, credentials, caFile, tlsFirst, proxy } = options;
+  const addresses = servers.map((server) => {
+    const address = readRelayAddress(server);
+    if ("problem" in address)
+      throw new ServiceError(
+        "denied",
+        `nats.servers: ${withoutLogin(server)} is refused: expected ${address.problem}`,
+      );
+    return address;
+  });
+  return {
+    servers: tryOrder(servers),
+    name: `sallyport ${who.zone} ${who.instance}`,
+    inboxPrefix: inboxPrefix(who),
+    noRandomize: true,
+    // The INFO that names other servers comes in clear, and a proxy may let this zone reach the named ones alone.
+    ignoreClusterUpdates: true,
+    maxReconnectAttempts: -1,
+    // A login that was refused is not tried several times a second: proxies lock an account for less.
+    reconnectDelayHandler: () => (journey.hopeless() ? 5_000 : 200) + Math.floor(Math.random() * 200),
+    ignoreAuthErrorAbort: true,
+    noAsyncTraces: true,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+    timeout: proxy === undefined ? 3_000 : 10_000,
+    ...(credentials === undefined ? {} : { authenticator: authenticator(credentials) }),
+    // The client's transports are of the whole process: should another one get this connection, it must want TLS too.
+    ...(addresses.some((one) => one.tls) ? { tls: caFile === undefined ? {} : { caFile } } : {}),
+    road: { caFile, tlsFirst, proxy },
+    journey,
+  };
+}
+
+const withoutLogin = (url: string) => url.replace(/\/\/.*@/, "//…@");
 
 function authenticator(credentials: { creds: string } | { nkey: string }): Authenticator {
   // Read inside the function: a rotated file is used at the next connection.
@@ -127,25 +159,33 @@ function authenticator(credentials: { creds: string } | { nkey: string }): Authe
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && /authorization|authentication/i.test(`${error.name} ${error.message}`);
+  return (
+    error instanceof Error &&
+    !(error instanceof ServiceError) &&
+    /authorization|authentication/i.test(`${error.name} ${error.message}`)
+  );
 }
 
-async function watchStatus(nats: NatsConnection, options: BusOptions, set: (connected: boolean) => void) {
+async function watchStatus(
+  { nats, journey, log }: { nats: NatsConnection; journey: Journey; log: BusLog },
+  set: (connected: boolean) => void,
+) {
   for await (const status of nats.status()) {
     if (status.type === "disconnect") {
       set(false);
-      options.log.warn({}, "NATS is away; reconnecting");
+      log.warn({}, "NATS is away; reconnecting");
     } else if (status.type === "reconnect") {
       const problem = serverVersionProblem(nats.info?.version);
       if (problem === undefined) {
         set(true);
-        options.log.info({ version: nats.info?.version }, "NATS is back");
+        journey.arrived();
+        log.info({ server: journey.server, version: nats.info?.version }, "NATS is back");
       } else {
-        options.log.error({}, problem);
+        log.error({}, problem);
         await nats.close();
       }
     } else if (status.type === "error") {
-      options.log.error({ problem: status.error.message }, "NATS reports an error");
+      log.error({ problem: status.error.message }, "NATS reports an error");
     }
   }
 }

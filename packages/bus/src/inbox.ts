@@ -1,5 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/nats-core";
 import { ServiceError } from "@sallyport/contracts";
 import type { Turn } from "./turn.ts";
 

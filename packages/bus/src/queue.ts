@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { headers, type Msg } from "@nats-io/transport-node";
+import { headers, type Msg } from "@nats-io/nats-core";
 import { type Params, type QueueContract, ServiceError, subjectToken } from "@sallyport/contracts";
 import { z } from "zod";
 import { type Bus, inboxPrefix } from "./connect.ts";

@@ -1,4 +1,4 @@
-import { headers } from "@nats-io/transport-node";
+import { headers } from "@nats-io/nats-core";
 import { request as contract, ServiceError } from "@sallyport/contracts";
 import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
