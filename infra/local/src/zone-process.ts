@@ -27,6 +27,8 @@ export async function startZone(
     nodeArgs?: readonly string[];
     /** Run what `pnpm build` made, as it ships, instead of the source; and as the guide says: lean where no call waits. */
     built?: boolean;
+    /** Words before its command, such as those that enter another network. */
+    enter?: readonly string[];
     onExit?: (exit: Exit) => void;
   },
 ): Promise<ZoneProcess> {
@@ -40,10 +42,12 @@ export async function startZone(
     stringify({ instance, health: { socket: join(folder, socket) }, ...spec.config }),
   );
   const health = (path: string) => askHealth(join(folder, socket), path);
+  const [command, ...before] = [...(spec.enter ?? []), process.execPath];
   const server = await startServer({
     name,
-    command: process.execPath,
+    command: command ?? process.execPath,
     args: [
+      ...before,
       "--disable-warning=ExperimentalWarning",
       ...(spec.built && zone !== "edge" && zone !== "connector" ? ["--optimize-for-size"] : []),
       ...(spec.nodeArgs ?? []),
