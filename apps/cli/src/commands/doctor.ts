@@ -5,14 +5,17 @@ import { type CommandContext, type CommonOptions, command, operatorBus, outJson 
 import { CommandFailure } from "../command-failure.ts";
 import { type LoadedConfig, loadCliConfig } from "../config.ts";
 import { type Check, failed, failedBy, ok, warning } from "../doctor/check.ts";
+import { checkDemands } from "../doctor/check-demands.ts";
 import { checkEdge } from "../doctor/check-edge.ts";
 import { checkIssuer } from "../doctor/check-issuer.ts";
 import { checkPresence } from "../doctor/check-presence.ts";
 import { checkRelay } from "../doctor/check-relay.ts";
+import { checkSandboxes, type Weaknesses } from "../doctor/check-sandboxes.ts";
 import { checkZoneConfigs } from "../doctor/check-zone-configs.ts";
 import { reportText } from "../doctor/report.ts";
-import { readEnrolments } from "../enrolment/enrolments.ts";
+import { type EnrolmentFile, readEnrolments } from "../enrolment/enrolments.ts";
 import { type Heard, hearPresence } from "../hear-presence.ts";
+import { enrolledIn } from "./servers.ts";
 
 /** Each instance announces itself once a second. */
 const presenceMs = 3_000;
@@ -27,11 +30,14 @@ export function doctorCommand(context: CommandContext): Command {
   return command(context, {
     name: "doctor",
     summary: "check everything that zones need, and say what to fix",
-    more: "Takes about three seconds. Zones' settings are checked by the zones' own programs, and against each other.",
+    more:
+      "Takes about three seconds. Zones' settings are checked by the zones' own programs, and against each other; " +
+      "of each runner it tells what its host was proven to hold, and whether that is what edges ask of its pools.",
     examples: [
       "doctor",
       "doctor --zone-config edge.yaml --zone-config connector.yaml --zone-config broker.yaml",
       "doctor --json | jq '.checks[] | select(.state == \"failed\")'",
+      "doctor --json | jq '.checks[].isolation | select(. != null) | .properties'",
     ],
   })
     .option("--zone-config <file>", "a zone's settings to check (repeat it for several)", collect, [])
@@ -79,9 +85,11 @@ async function relayChecks(
     return [failedBy("nats", error, "start the NATS server")];
   }
   const { signal } = context.run;
-  const [relay, heard] = await Promise.all([
+  const [relay, heard, { weaknesses }] = await Promise.all([
     checkRelay(bus, signal),
     hearPresence(bus, { forMs: presenceMs, signal }),
+    // Only here: the parts of a sandbox are much, and every command would wait for them.
+    import("@sallyport/boundary"),
   ]);
   const said = [...complaints].map((what) =>
     warning("nats", what, "issue this operator's creds anew: they do not allow what this version needs"),
@@ -91,21 +99,34 @@ async function relayChecks(
     ok("nats", `nats-server ${version} takes operator ${bus.who.instance}`),
     ...said,
     ...relay,
-    ...checkEnrolled(heard, config),
+    ...checkInstances(heard, config, weaknesses),
   ];
 }
 
-/** Who is alive, and where the enrolments can be read, who should be. */
-function checkEnrolled(heard: readonly Heard[], { settings }: LoadedConfig): Check[] {
-  const { enrolments } = settings;
-  if (enrolments === undefined) return checkPresence(heard, []);
+/** Who is alive, and where the enrolments can be read, who should be; what runners have proven, and whether it is enough. */
+function checkInstances(
+  heard: readonly Heard[],
+  { settings }: LoadedConfig,
+  weaknesses: Weaknesses,
+): Check[] {
+  const { files, problem } = enrolmentsOf(settings.enrolments);
+  const runners = (files ?? []).flatMap((one) =>
+    "enrolment" in one && one.enrolment.zone === "runner" ? [one.enrolment.connector] : [],
+  );
+  return [
+    ...(problem === undefined ? [] : [problem]),
+    ...checkPresence(heard, runners),
+    ...checkSandboxes(heard, weaknesses),
+    ...checkDemands(heard, files === undefined ? undefined : enrolledIn(files)),
+  ];
+}
+
+function enrolmentsOf(folder: string | undefined): { files?: EnrolmentFile[]; problem?: Check } {
+  if (folder === undefined) return {};
   try {
-    const runners = readEnrolments(enrolments).flatMap((one) =>
-      "enrolment" in one && one.enrolment.zone === "runner" ? [one.enrolment.connector] : [],
-    );
-    return checkPresence(heard, runners);
+    return { files: readEnrolments(folder) };
   } catch (error) {
-    return [failedBy("enrolments", error, "correct `enrolments`"), ...checkPresence(heard, [])];
+    return { problem: failedBy("enrolments", error, "correct `enrolments`") };
   }
 }
 

@@ -82,7 +82,7 @@ export function serversOf(
 }
 
 /** Pure: as an edge reads the folder. A second file for the same connector is not believed. */
-function enrolledIn(files: readonly EnrolmentFile[]): Enrolled {
+export function enrolledIn(files: readonly EnrolmentFile[]): Enrolled {
   const enrolments = files.flatMap((one) => ("enrolment" in one ? [one.enrolment] : []));
   return ({ zone, instance }, server) => {
     const one = enrolments.find(({ connector }) => connector === instance);

@@ -1,3 +1,4 @@
+import type { SandboxReport } from "@sallyport/contracts";
 import { CommandFailure } from "../command-failure.ts";
 
 /** One line of `doctor`: something that a zone needs, and what to do when it is missing. */
@@ -7,6 +8,8 @@ export interface Check {
   state: "ok" | "failed" | "warning";
   what: string;
   fix?: string;
+  /** Of a runner: what its probe has proven, for whoever reads JSON. */
+  isolation?: SandboxReport & { weaker: readonly string[] };
 }
 
 export function ok(name: string, what: string): Check {

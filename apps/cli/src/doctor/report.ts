@@ -19,6 +19,6 @@ function whatLines(what: string): string {
   return what
     .trimEnd()
     .split("\n")
-    .map((line) => printable(line, 400))
+    .map((line) => printable(line, 500))
     .join("\n    ");
 }
