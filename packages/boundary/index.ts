@@ -11,4 +11,3 @@ export { attacks } from "./src/attacks.ts";
 export { buildPrograms } from "./src/programs.ts";
 export { type BoundaryOptions, type BoundaryReport, type Result, runBoundary } from "./src/run-boundary.ts";
 export { type RunnerCommand, runnerCommand } from "./src/runner-command.ts";
-export { weaknesses } from "./src/weaknesses.ts";

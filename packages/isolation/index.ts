@@ -20,6 +20,7 @@ export type { UidRange } from "./src/bubblewrap/uids.ts";
 export type { Capabilities, Check, Protects } from "./src/capabilities.ts";
 export type { Ended, IsolationDriver, Sandbox, SandboxSpec, Usage, Workspace } from "./src/driver.ts";
 export { IsolationError, type IsolationErrorCode } from "./src/isolation-error.ts";
+export { weaknesses } from "./src/weaknesses.ts";
 export type { DiffOptions, WorkspaceChange, WorkspaceDiff } from "./src/workspace/diff.ts";
 export type { ExportOptions } from "./src/workspace/export-archive.ts";
 export { WorkspaceError, type WorkspaceErrorCode } from "./src/workspace/workspace-error.ts";

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { judge, tried, weakerBy } from "./attack.ts";
 import { linesOf } from "./inside.ts";
-import { weaknesses } from "./weaknesses.ts";
 
 const held = tried("one", "EPERM", /^EPERM$/);
 const escaped = tried("two", "allowed", /^EPERM$/);
@@ -39,11 +38,4 @@ describe("a list of tries from inside", () => {
       expect(judge(linesOf(text, 137, expected)).verdict).toBe("escaped");
     },
   );
-});
-
-it("every weaker part of a class has its sentence, and the strictest has none", () => {
-  expect(weaknesses({ user: "own-uid", limits: "cgroup-v2", workspace: "mounted" })).toEqual([]);
-  const all = weaknesses({ user: "shared-uid", limits: "none", workspace: "tmpfs" });
-  expect(all).toHaveLength(3);
-  for (const sentence of all) expect(sentence).toMatch(/^[A-Z].*\.$/);
 });

@@ -85,12 +85,12 @@ async function relayChecks(
     return [failedBy("nats", error, "start the NATS server")];
   }
   const { signal } = context.run;
-  const [relay, heard, { weaknesses }] = await Promise.all([
+  const [relay, heard] = await Promise.all([
     checkRelay(bus, signal),
     hearPresence(bus, { forMs: presenceMs, signal }),
-    // Only here: the parts of a sandbox are much, and every command would wait for them.
-    import("@sallyport/boundary"),
   ]);
+  // Only here, and not while we listen: the parts of a sandbox are much, and every command would wait for them.
+  const { weaknesses } = await import("@sallyport/isolation");
   const said = [...complaints].map((what) =>
     warning("nats", what, "issue this operator's creds anew: they do not allow what this version needs"),
   );

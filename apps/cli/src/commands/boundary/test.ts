@@ -47,8 +47,8 @@ export function boundaryTestCommand(context: CommandContext): Command {
 
 async function tryRunners({ terminal, run }: CommandContext, options: Options): Promise<RunnerReport[]> {
   // Only here: the parts of a sandbox are much, and every command would wait for them.
-  const { attacks, buildPrograms, weaknesses } = await import("@sallyport/boundary");
-  const { impassable, reachableBubblewrap } = await import("@sallyport/isolation");
+  const { attacks, buildPrograms } = await import("@sallyport/boundary");
+  const { impassable, reachableBubblewrap, weaknesses } = await import("@sallyport/isolation");
   const { state = tmpdir() } = options;
   const only = options.only === undefined ? undefined : numbers(options.only, attacks);
   const found = await findBwrap(options.bwrap);

@@ -1,4 +1,4 @@
-import type { Capabilities } from "@sallyport/isolation";
+import type { Capabilities } from "./capabilities.ts";
 
 const sharedUser =
   "All sandboxes run as the runner's own user, because only a root runner can give each a user of its own: what the kernel counts by user they share.";
