@@ -4,6 +4,12 @@
  * gone too when the process that started them is killed.
  */
 
+export {
+  type CertificateAuthority,
+  type IssuedCertificate,
+  makeCertificateAuthority,
+} from "./src/certificate-authority.ts";
+export { type ConnectProxy, type ConnectProxyOptions, startConnectProxy } from "./src/connect-proxy.ts";
 export { type Issuer, type IssuerOptions, startIssuer } from "./src/issuer.ts";
 export { leakCheck } from "./src/leak-check.ts";
 export { type NatsOptions, type NatsServer, startNats } from "./src/nats.ts";
@@ -13,6 +19,19 @@ export { freePort } from "./src/process/place.ts";
 export { type Exit, type Server, type ServerSpec, startServer } from "./src/process/server.ts";
 export { unmountBelow } from "./src/process/unmount-below.ts";
 export { mayMakeUserNamespaces } from "./src/process/user-namespaces.ts";
+export {
+  type BuildOptions,
+  buildProvider,
+  type GoProvider,
+  vaultProvider,
+} from "./src/terraform/build-provider.ts";
+export { NotToBeHad } from "./src/terraform/not-to-be-had.ts";
+export {
+  findTerraform,
+  openTerraform,
+  type Terraform,
+  type TerraformOptions,
+} from "./src/terraform/terraform.ts";
 export { type FindToolOptions, findTool } from "./src/tools/find-tool.ts";
 export { ToolError, type ToolName } from "./src/tools/tool.ts";
 export { type UntilOptions, until } from "./src/until.ts";

@@ -118,6 +118,7 @@ async function dial(options: BusOptions, journey: Journey): Promise<NatsConnecti
 
 function connectionOptions(options: BusOptions, journey: Journey): RoadOptions {
   const { servers, who, credentials, caFile, tlsFirst, proxy } = options;
+  const dialMs = proxy === undefined ? 3_000 : 10_000;
   const addresses = servers.map((server) => {
     const address = readRelayAddress(server);
     if ("problem" in address)
@@ -141,7 +142,8 @@ function connectionOptions(options: BusOptions, journey: Journey): RoadOptions {
     noAsyncTraces: true,
     pingInterval: 5_000,
     maxPingOut: 2,
-    timeout: proxy === undefined ? 3_000 : 10_000,
+    dialMs,
+    timeout: dialMs + 2_000,
     ...(credentials === undefined ? {} : { authenticator: authenticator(credentials) }),
     // The client's transports are of the whole process: should another one get this connection, it must want TLS too.
     ...(addresses.some((one) => one.tls) ? { tls: caFile === undefined ? {} : { caFile } } : {}),

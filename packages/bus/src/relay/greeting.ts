@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
+import { ServiceError } from "@sallyport/contracts";
 import type { RelayAddress } from "./address.ts";
 import { away, codeOf, refused } from "./failure.ts";
 
@@ -37,21 +38,20 @@ async function readLine(socket: Socket, from: RelayAddress, signal: AbortSignal)
     while (!seen.includes("\r\n")) {
       const chunk = socket.read() as Buffer | null;
       if (chunk !== null) seen = Buffer.concat([seen, chunk]);
-      else if (socket.readableEnded || socket.destroyed)
-        throw away(`${from.url} hangs up before it says anything`);
+      else if (socket.readableEnded || socket.destroyed) throw unspoken(from);
       else await Promise.race([once(socket, "readable", { signal }), once(socket, "close", { signal })]);
       if (seen.length > maxBytes) throw refused(`${from.url} does not speak NATS: check nats.servers`);
     }
     return seen;
   } catch (error) {
     socket.destroy();
-    if (signal.aborted) {
-      throw away(
-        `${from.url} does not speak in time: check nats.servers, and nats.tlsFirst where the relay waits for TLS`,
-      );
-    }
-    throw codeOf(error) === "no code" ? error : away(`${from.url} breaks off`, codeOf(error));
+    if (signal.aborted) throw unspoken(from);
+    throw error instanceof ServiceError ? error : away(`${from.url} breaks off`, codeOf(error));
   }
+}
+
+function unspoken({ url }: RelayAddress) {
+  return away(`${url} says nothing: check nats.servers, and nats.tlsFirst where the relay waits for TLS`);
 }
 
 function infoIn(line: string): { tls_required?: unknown; tls_available?: unknown } | undefined {

@@ -16,6 +16,8 @@ export interface RelayJourney {
 export interface RoadOptions extends ConnectionOptions {
   road?: RelayRoad;
   journey?: RelayJourney;
+  /** How long TCP, proxy, TLS and WebSocket may take together; less than `timeout`, so that the step can say so. */
+  dialMs?: number;
 }
 
 /** NATS's client on the roads of `dialRelay`: its own two transports know one scheme each, and no proxy. */
@@ -36,7 +38,8 @@ export class RelayTransport implements Transport {
   }
 
   async connect(server: Server, options: RoadOptions): Promise<void> {
-    const { road = {}, journey } = options;
+    const { road = {}, journey, dialMs = 3_000 } = options;
+    const limit = setTimeout(() => this.#dialling.abort(), dialMs);
     try {
       const address = readRelayAddress(server.src.includes("://") ? server.src : `nats://${server.src}`);
       if ("problem" in address) throw refused(`${server.src} is not dialled: expected ${address.problem}`);
@@ -51,6 +54,8 @@ export class RelayTransport implements Transport {
     } catch (error) {
       journey?.failed(server.src, asServiceError(error));
       throw error;
+    } finally {
+      clearTimeout(limit);
     }
   }
 
