@@ -27,7 +27,7 @@ test.each(["unavailable", "timeout", "exhausted", "internal"] as const)(
 );
 
 test("the page gives the status that a denial has without an id", () => {
-  const { status } = denial({ id: undefined, ruleId: undefined, reason: "" });
+  const { status } = denial({ id: undefined, source: "connector", ruleId: undefined, reason: "" });
   expect(codes.get("denied")?.[1]).toBe(String(status));
 });
 

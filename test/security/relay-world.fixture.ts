@@ -101,14 +101,15 @@ export async function startWorld(): Promise<World> {
     ]);
     const verifyToken = verify();
     const deps: Parameters<typeof handleExchange>[0] = {
-      ...{ tenant, servers, policies, leases, log },
+      ...{ zone: "connector", tenant, servers, policies, leases, log },
       sessions: sessionNames(name, privateKey),
-      calls: new CallsInProgress(),
+      calls: new CallsInProgress("connector"),
       audit: { append: async () => undefined, appendLater: async () => undefined },
       maxBodyBytes: 1024 * 1024,
     };
     const road = openRoad(bus, exchangeRoad, { message: (peer, bytes) => doors.message(peer, bytes) });
     const doors: Doors = new Doors({
+      zone: "connector",
       ...{ connector: name, privateKey, edgeKey, log, now },
       road,
       checks: { connector: name, tenant, edgeKey, verifyToken, isRevoked: () => undefined, now },

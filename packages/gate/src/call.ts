@@ -9,7 +9,11 @@ import type { LinkGrants, LiveGrant } from "./grants.ts";
 import type { Server } from "./server.ts";
 import type { Session, SessionNames } from "./session-names.ts";
 
+/** Whose gate it is, as agents are told. */
+export type GateZone = "connector" | "runner";
+
 export interface ExchangeDeps {
+  zone: GateZone;
   tenant: string;
   servers: ReadonlyMap<string, Server>;
   policies: PolicySet;

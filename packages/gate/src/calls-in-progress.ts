@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Incoming } from "@sallyport/bus";
 import { type Message, unavailable } from "@sallyport/mcp";
-import { Answered, requestId } from "./call.ts";
+import { Answered, type GateZone, requestId } from "./call.ts";
 
 const lookEveryMs = 20;
 
@@ -12,22 +12,27 @@ const lookEveryMs = 20;
  */
 export class CallsInProgress {
   readonly #calls = new Set<Incoming>();
+  readonly #zone: GateZone;
   #draining = false;
+
+  constructor(zone: GateZone) {
+    this.#zone = zone;
+  }
 
   get draining(): boolean {
     return this.#draining;
   }
 
-  /** Throws the agent's answer while the connector drains: nothing has left for the upstream. */
+  /** Throws the agent's answer while this instance drains: nothing has left for the upstream. */
   begin(exchange: Incoming, request: { method: string; messages: readonly Message[] }): void {
     const id = requestId(request.messages);
     if (this.#draining && (id !== undefined || request.method === "GET")) {
       throw new Answered(
         unavailable({
           id,
-          source: "connector",
+          source: this.#zone,
           retryable: true,
-          reason: "this connector is draining; try again",
+          reason: `this ${this.#zone} is draining; try again`,
         }),
       );
     }

@@ -11,9 +11,11 @@ import {
 } from "@sallyport/contracts";
 import type { Log } from "@sallyport/runtime";
 import { respond, type SealSession, seenHellos } from "@sallyport/seal";
+import type { GateZone } from "./call.ts";
 import { type GrantChecks, LinkGrants, type LiveGrant } from "./grants.ts";
 
 export interface DoorDeps {
+  zone: GateZone;
   connector: string;
   privateKey: Uint8Array;
   edgeKey(edge: string): KeyObject | undefined;
@@ -82,7 +84,7 @@ export class Doors {
     for (const { link } of this.#all()) {
       link.control({ type: "closing" });
       link.flush();
-      link.close(new ServiceError("unavailable", "the connector is shutting down; try again"));
+      link.close(new ServiceError("unavailable", `the ${this.#deps.zone} is shutting down; try again`));
     }
   }
 

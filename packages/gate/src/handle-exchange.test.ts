@@ -3,22 +3,36 @@ import type { Incoming } from "@sallyport/bus";
 import { ServiceError } from "@sallyport/contracts";
 import { compilePolicies } from "@sallyport/policy";
 import { describe, expect, it, vi } from "vitest";
+import type { GateZone } from "./call.ts";
 import { CallsInProgress } from "./calls-in-progress.ts";
 import { handleExchange } from "./handle-exchange.ts";
 
 const policies = compilePolicies([
-  { name: "all.cedar", text: '@id("all") permit(principal, action, resource in Server::"orders");' },
+  {
+    name: "all.cedar",
+    text: `@id("all") permit(principal, action, resource in Server::"orders");
+@id("none") @reason("never") forbid(principal, action, resource == Tool::"orders/wipe");`,
+  },
 ]);
 
+const tool = (name: string) =>
+  JSON.stringify({ jsonrpc: "2.0", id: "a", method: "tools/call", params: { name } });
+
 /** One `tools/call` that needs a credential, what is put on record of it, and what is answered. */
-async function call(options: { lease(): Promise<object>; append?(fields: AuditFields): Promise<void> }) {
+async function call(options: {
+  lease(): Promise<object>;
+  append?(fields: AuditFields): Promise<void>;
+  zone?: GateZone;
+  body?: string;
+}) {
+  const { zone = "connector" } = options;
   const records: AuditFields[] = [];
   let body = "";
   const exchange = {
     id: 1,
     over: true,
     head: { grant: 1, server: "orders", method: "POST", headers: [], deadlineMs: 1_000 },
-    body: Buffer.from('{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"look"}}'),
+    body: Buffer.from(options.body ?? tool("look")),
     reply: () => undefined,
     write: (bytes: Uint8Array) => {
       body += Buffer.from(bytes).toString();
@@ -32,7 +46,13 @@ async function call(options: { lease(): Promise<object>; append?(fields: AuditFi
   const deps = {
     policies,
     servers: new Map([["orders", { credential: { name: "key" }, upstream: { needsLease: () => true } }]]),
-    ...{ tenant: "acme", calls: new CallsInProgress(), maxBodyBytes: 1_000, log: { warn: vi.fn() } },
+    ...{
+      zone,
+      tenant: "acme",
+      calls: new CallsInProgress(zone),
+      maxBodyBytes: 1_000,
+      log: { warn: vi.fn() },
+    },
     leases: { cached: () => undefined, use: options.lease },
     audit: { append: take, appendLater: take },
   };
@@ -64,5 +84,25 @@ describe("a call that cannot be put on record", () => {
     });
     expect(answer).toMatchObject({ id: "a", error: { data: { sallyport: { source: "audit" } } } });
     expect([done.mock.calls.length, records]).toEqual([1, []]);
+  });
+});
+
+describe.each(["connector", "runner"] as const)("a call that a %s does not make", (zone) => {
+  const lease = () => Promise.reject(new ServiceError("denied", "no lease rule allows it"));
+
+  it("names that zone where its policy says no, or the body is not taken", async () => {
+    const denied = await call({ zone, lease, body: tool("wipe") });
+    expect(denied.answer).toMatchObject({
+      error: { code: -31403, data: { sallyport: { code: "denied", source: zone, rule: "none" } } },
+    });
+    const odd = await call({ zone, lease, body: '{"jsonrpc":"2.0","id":"a","id":"b","method":"ping"}' });
+    expect(odd.answer).toMatchObject({ error: { data: { sallyport: { code: "invalid", source: zone } } } });
+  });
+
+  it("names the broker where its rules say no", async () => {
+    const { answer } = await call({ zone, lease });
+    expect(answer).toMatchObject({
+      error: { code: -31403, data: { sallyport: { code: "denied", source: "broker" } } },
+    });
   });
 });

@@ -26,7 +26,7 @@ export async function handleExchange(
     const server = findServer(deps, head.server);
     // 2. What is asked? Read again from the bytes: the edge is not believed about it.
     const messages = readBody(deps, head, exchange.body);
-    // Not while this connector drains: another one takes it, or this one when it is back.
+    // Not while this instance drains: another one takes it, or this one when it is back.
     deps.calls.begin(exchange, { method: head.method, messages });
     spans = startCallSpans(head, messages);
     // 3. In whose session? Its name is bound to the principal that made it.
@@ -36,7 +36,7 @@ export async function handleExchange(
     const verdicts = spans.step("policy", () => decide(deps, call));
     // 5. Written down before any credential is used; what uses none goes on meanwhile.
     const recorded = spans.during("audit", () => recordStart(deps, call, verdicts));
-    const refusal = refusalOf(verdicts, messages);
+    const refusal = refusalOf(deps, verdicts, messages);
     if (refusal) {
       await recorded;
       throw new Answered(refusal);
@@ -75,7 +75,7 @@ function readHead(exchange: Incoming): ExchangeHead {
 
 function findServer(deps: ExchangeDeps, name: string): Server {
   const server = deps.servers.get(name);
-  if (server === undefined) throw new ServiceError("not_found", `this connector has no server ${name}`);
+  if (server === undefined) throw new ServiceError("not_found", `this ${deps.zone} has no server ${name}`);
   return server;
 }
 
@@ -83,7 +83,7 @@ function readBody(deps: ExchangeDeps, head: ExchangeHead, body: Uint8Array): rea
   if (head.method !== "POST") return [];
   const limits = { maxBytes: deps.maxBodyBytes };
   const reading = readMessage(body, { headers: routingHeaders(head.headers), limits });
-  if (!reading.ok) throw new Answered(invalid(reading.refusal, "connector"));
+  if (!reading.ok) throw new Answered(invalid(reading.refusal, deps.zone));
   return reading.messages;
 }
 
@@ -108,10 +108,15 @@ function decide(deps: ExchangeDeps, call: Call): readonly Verdict[] {
   return gate({ policies, callAction: call.server.callAction }, call.messages, call.grant);
 }
 
-function refusalOf(verdicts: readonly Verdict[], messages: readonly Message[]): Answer | undefined {
+function refusalOf(
+  { zone }: ExchangeDeps,
+  verdicts: readonly Verdict[],
+  messages: readonly Message[],
+): Answer | undefined {
   for (const { decision } of verdicts) {
     if (decision.allow) continue;
-    return denial({ id: requestId(messages), ruleId: decision.ruleId, reason: decision.reason });
+    const { ruleId, reason } = decision;
+    return denial({ id: requestId(messages), source: zone, ruleId, reason });
   }
   return undefined;
 }
@@ -132,7 +137,7 @@ async function leaseFor(deps: ExchangeDeps, call: Call): Promise<UsedLease | und
     const known = asServiceError(cause);
     if (known.code === "denied") {
       throw new Answered(
-        denial({ id: requestId(call.messages), ruleId: undefined, reason: known.message }),
+        denial({ id: requestId(call.messages), source: "broker", ruleId: undefined, reason: known.message }),
         cause,
       );
     }

@@ -3,6 +3,7 @@ import type { SandboxReport, StreamContract } from "@sallyport/contracts";
 import { jwksFromFile, jwksFromUrl, revocations, tokenVerifier } from "@sallyport/grant";
 import type { App } from "@sallyport/runtime";
 import { followRevocations } from "@sallyport/zone";
+import type { GateZone } from "./call.ts";
 import { CallsInProgress } from "./calls-in-progress.ts";
 import type { Leases } from "./credentials/leases.ts";
 import { Doors } from "./doors.ts";
@@ -36,15 +37,17 @@ export interface GateParts extends GateMaterial {
  */
 export async function openGate(app: App, parts: GateParts): Promise<void> {
   const { bus, audit, edges, privateKey, servers, settings } = parts;
-  const { zone, instance } = bus.who;
+  const { instance } = bus.who;
+  const zone: GateZone = bus.who.zone === "runner" ? "runner" : "connector";
   const { tenant, tokens } = settings;
   const now = () => new Date();
   app.addGrace(parts.drainMs);
   followPolicies(app, parts.policies);
 
-  const calls = new CallsInProgress();
+  const calls = new CallsInProgress(zone);
   const revoked = revocations();
   const doors = new Doors({
+    zone,
     connector: instance,
     privateKey,
     edgeKey: (edge) => edges.get(edge),
@@ -72,7 +75,7 @@ export async function openGate(app: App, parts: GateParts): Promise<void> {
       audit.append({ kind: "grant", event: "opened", agent, user, server, grant: id, tenant }),
   });
   const exchangeDeps = {
-    ...{ tenant, servers, calls, audit, policies: parts.policies, leases: parts.leases, log: app.log },
+    ...{ zone, tenant, servers, calls, audit, policies: parts.policies, leases: parts.leases, log: app.log },
     sessions: sessionNames(instance, privateKey),
     maxBodyBytes: defaultLimits.maxRequestBytes,
   };

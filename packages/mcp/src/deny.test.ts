@@ -6,7 +6,10 @@ const body = (answer: Answer): unknown => JSON.parse(answer.body);
 
 describe("an answer made here", () => {
   it("names the rule that denied, under the request's id, in a body that SDK clients read", () => {
-    const answer = denial({ id: "a", ruleId: "orders-write", reason: "orders are read-only" });
+    const answer = denial({
+      ...{ id: "a", source: "connector", ruleId: "orders-write" },
+      reason: "orders are read-only",
+    });
     expect(answer).toMatchObject({ status: 200, headers: { "content-type": "application/json" } });
     expect(body(answer)).toEqual({
       jsonrpc: "2.0",
@@ -28,9 +31,14 @@ describe("an answer made here", () => {
   });
 
   it("to a notification speaks through its status and has no id", () => {
-    const denied = denial({ id: undefined, ruleId: undefined, reason: "no rule allows it" });
+    const denied = denial({
+      ...{ id: undefined, source: "runner", ruleId: undefined },
+      reason: "no rule allows it",
+    });
     expect(denied.status).toBe(403);
-    expect(body(denied)).toMatchObject({ error: { message: "Denied by policy: no rule allows it" } });
+    expect(body(denied)).toMatchObject({
+      error: { message: "Denied by policy: no rule allows it", data: { sallyport: { source: "runner" } } },
+    });
     expect(body(denied)).not.toHaveProperty("id");
     const statuses = (["unavailable", "timeout", "exhausted", "internal"] as const).map(
       (code) => unavailable({ id: undefined, code, source: "relay", retryable: true, reason: "x" }).status,
@@ -67,7 +75,7 @@ describe("an answer made here", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 3000 }), (text) => {
         const answers = [
-          denial({ id: 1, ruleId: text, reason: text }),
+          denial({ id: 1, source: "connector", ruleId: text, reason: text }),
           unavailable({ id: 1, source: "upstream", retryable: false, reason: text }),
         ];
         for (const answer of answers) {

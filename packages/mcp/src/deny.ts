@@ -9,7 +9,7 @@ export interface Answer {
 }
 
 /** Which zone gave up. `upstream` means the private server itself could not be reached. */
-export type FailureSource = "edge" | "relay" | "connector" | "broker" | "audit" | "upstream";
+export type FailureSource = "edge" | "relay" | "connector" | "runner" | "broker" | "audit" | "upstream";
 
 /** What `error.data.sallyport` holds, so that no one takes our answer for the upstream's. */
 export interface Provenance {
@@ -37,6 +37,8 @@ export const UNAVAILABLE = -31503;
  */
 export function denial(denied: {
   readonly id: RequestId | undefined;
+  /** Whose policy it was; `broker` for its lease rules. */
+  readonly source: "connector" | "runner" | "broker";
   readonly ruleId: string | undefined;
   readonly reason: string;
 }): Answer {
@@ -44,7 +46,7 @@ export function denial(denied: {
   const reason = printable(denied.reason, 512);
   const data: Provenance = {
     code: "denied",
-    source: "connector",
+    source: denied.source,
     retryable: false,
     ...(rule === undefined ? {} : { rule }),
     reason,

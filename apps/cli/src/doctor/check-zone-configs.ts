@@ -6,6 +6,7 @@ import { compareZones } from "./compare-zones.ts";
 import { readZoneFile, type ZoneFacts, zoneFacts, zoneOf } from "./zone-config.ts";
 
 const apps = join(import.meta.dirname, "../../..");
+const checkMs = 20_000;
 
 /** Each file as its own zone judges it, then all of them together. */
 export async function checkZoneConfigs(files: readonly string[], signal: AbortSignal): Promise<Check[]> {
@@ -38,10 +39,13 @@ async function lookAt(file: string, signal: AbortSignal): Promise<{ check: Check
 /** What the zone's own program says of the file, or undefined. It gets no environment: the file alone is judged. */
 function zoneCheck(zone: string, file: string, signal: AbortSignal): Promise<string | undefined> {
   const args = ["--disable-warning=ExperimentalWarning", join(apps, zone, "main.ts"), "--config", file];
-  const limits = { env: {}, timeout: 20_000, maxBuffer: 256 * 1024, signal };
+  const limits = { env: {}, timeout: checkMs, maxBuffer: 256 * 1024, signal };
   return new Promise((resolve) => {
     execFile(process.execPath, [...args, "--check"], limits, (error, _out, err) => {
-      resolve(error === null ? undefined : err.trim() || error.message);
+      if (error === null) resolve(undefined);
+      else if (error.killed)
+        resolve(`apps/${zone} did not say within ${checkMs / 1000} s whether it is valid`);
+      else resolve(err.trim() || error.message);
     });
   });
 }

@@ -103,7 +103,8 @@ export class Tunnel {
 
   /** The connector says that it does not know the session. A hint, and a forged one costs no more than a lost message. */
   reset(session: string): void {
-    if (this.#session?.id === session) this.end("the connector has no such session any more; try again");
+    if (this.#session?.id === session)
+      this.end(`the ${this.enrolment.zone} has no such session any more; try again`);
   }
 
   async #greet(): Promise<void> {
@@ -148,12 +149,12 @@ export class Tunnel {
   #control(message: unknown): void {
     const parsed = ConnectorControl.safeParse(message);
     if (!parsed.success) {
-      this.end("the connector sent a message that is not understood");
+      this.end(`the ${this.enrolment.zone} sent a message that is not understood`);
       return;
     }
     const { data } = parsed;
     if (data.type === "closing") {
-      this.end("the connector is shutting down; try again");
+      this.end(`the ${this.enrolment.zone} is shutting down; try again`);
       return;
     }
     const refusal = data.type === "refused" ? new ServiceError(data.code, data.message) : undefined;

@@ -39,7 +39,7 @@ export class Tunnels {
     if (enrolment === undefined) return;
     let known = this.#known.get(connector);
     if (known?.tunnel.enrolment.publicKey !== enrolment.publicKey) {
-      known?.tunnel.end("the connector was enrolled anew; try again");
+      known?.tunnel.end(`the ${this.#zone} was enrolled anew; try again`);
       known = { tunnel: new Tunnel(enrolment, this.#deps), heardAt: 0, ready: new Set() };
       this.#known.set(connector, known);
     }
@@ -106,7 +106,7 @@ export class Tunnels {
   sweep(): void {
     for (const [connector, { tunnel }] of [...this.#known]) {
       if (this.#enrolments.get(connector) === undefined) {
-        tunnel.end("the connector is not enrolled any more");
+        tunnel.end(`the ${this.#zone} is not enrolled any more`);
         this.#known.delete(connector);
       } else tunnel.open?.grants.sweep();
     }

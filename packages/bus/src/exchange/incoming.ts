@@ -66,7 +66,7 @@ export class IncomingExchange {
     if (this.#over || this.#complete) return;
     this.#bodyBytes += chunk.length;
     if (!this.#link.holds(chunk.length)) {
-      this.fail(new ServiceError("exhausted", "too many large requests at this connector; try again"));
+      this.fail(new ServiceError("exhausted", "too many large requests at the far end; try again"));
       return;
     }
     if (this.#bodyBytes > this.#link.limits.maxRequestBytes) {

@@ -232,7 +232,7 @@ export class Link {
       limits: this.limits,
     });
     if (this.#incoming.size >= this.limits.maxExchanges) {
-      exchange.fail(new ServiceError("exhausted", "too many calls in progress at this connector; try again"));
+      exchange.fail(new ServiceError("exhausted", "too many calls in progress at the far end; try again"));
       return undefined;
     }
     this.#incoming.set(one.exchange, exchange);
