@@ -1,7 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import { announce, openRoad, subscribe } from "@sallyport/bus";
 import { exchangeRoad, presence, sandboxRoad } from "@sallyport/contracts";
-import { jwksFromFile, jwksFromUrl, revocations, type TokenFacts, tokenVerifier } from "@sallyport/grant";
+import { issuerKeys, revocations, type TokenFacts, tokenVerifier } from "@sallyport/grant";
 import { BootError, runApp } from "@sallyport/runtime";
 import { openEnrolments } from "@sallyport/seal";
 import { openStore, serveWork } from "@sallyport/work";
@@ -80,13 +80,13 @@ await runApp("edge", async (app) => {
   });
 
   const { tokens } = config;
-  const keys =
-    tokens.jwksUrl === undefined ? jwksFromFile(tokens.jwksFile as string) : jwksFromUrl(tokens.jwksUrl, {});
   const authenticate = authenticator({
     verify: tokenVerifier({
       issuer: tokens.issuer,
       audience: (server) => resourceOf(config.publicUrl, server),
-      keys,
+      keys: issuerKeys(tokens, (err) =>
+        app.log.warn({ err, url: tokens.jwksUrl }, "the issuer's keys could not be fetched"),
+      ),
       now,
     }),
     isRevoked,

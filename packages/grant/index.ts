@@ -15,6 +15,7 @@
  */
 export { GrantError, type GrantErrorCode, TokenError, type TokenErrorCode } from "./src/error.ts";
 export { type GrantFacts, grantEnd } from "./src/grant.ts";
+export { issuerKeys } from "./src/issuer-keys.ts";
 export { jwksFromFile } from "./src/jwks-file.ts";
 export { type JwksUrlOptions, jwksFromUrl } from "./src/jwks-url.ts";
 export type { KeyHint, KeySource } from "./src/key-source.ts";

@@ -6,7 +6,7 @@ export { loadCommandConfig } from "./src/config/command-config.ts";
 export { ConfigError, type ConfigProblem } from "./src/config/config-error.ts";
 export { loadConfig } from "./src/config/load-config.ts";
 export { appConfig, type ProcessSettings, processSettings } from "./src/config/process-settings.ts";
-export { byteSize, duration, filePath } from "./src/config/setting-types.ts";
+export { byteSize, duration, filePath, secureUrl } from "./src/config/setting-types.ts";
 export { type CheckResult, Health } from "./src/health/health.ts";
 export { BootError } from "./src/lifecycle/boot-error.ts";
 export type { Resource } from "./src/lifecycle/resources.ts";

@@ -6,5 +6,6 @@
  */
 export { exportTelemetry } from "./src/export-telemetry.ts";
 export { followRevocations } from "./src/follow-revocations.ts";
+export { issuerSettings, oneSourceOfKeys } from "./src/issuer-settings.ts";
 export { joinRelay } from "./src/join-relay.ts";
 export { natsSettings } from "./src/nats-settings.ts";

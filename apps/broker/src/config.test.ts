@@ -14,7 +14,7 @@ const write = (name: string, content: string) => {
 };
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "broker-config-"));
-  for (const secret of ["role-id", "secret-id", "wrapped"]) write(secret, "x");
+  for (const secret of ["role-id", "secret-id", "wrapped", "broker.creds"]) write(secret, "x");
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

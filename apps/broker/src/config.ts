@@ -1,5 +1,13 @@
 import { CredentialName, InstanceName } from "@sallyport/contracts";
-import { appConfig, BootError, duration, filePath, loadConfig, secretFile } from "@sallyport/runtime";
+import {
+  appConfig,
+  BootError,
+  duration,
+  filePath,
+  loadConfig,
+  secretFile,
+  secureUrl,
+} from "@sallyport/runtime";
 import { natsSettings } from "@sallyport/zone";
 import { z } from "zod";
 import { type LeaseRule, LeaseRules, problemsOfRules } from "./lease-rules.ts";
@@ -10,8 +18,6 @@ const VaultPath = z
   .max(256)
   .regex(/^[A-Za-z0-9_-][A-Za-z0-9_.-]*(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$/, "a path like apps/crm");
 const Field = z.string().min(1).max(128);
-
-const loopback = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?$/;
 
 const AppRole = z
   .strictObject({
@@ -49,9 +55,7 @@ export const brokerConfig = appConfig({
   tenant: InstanceName,
   nats: natsSettings,
   vault: z.strictObject({
-    address: z.url({ protocol: /^https?$/ }).refine((url) => url.startsWith("https:") || loopback.test(url), {
-      message: "https: secrets would cross the network in clear; http only for a loopback address",
-    }),
+    address: secureUrl("secrets"),
     caFile: filePath().optional(),
     namespace: VaultPath.optional(),
     auth: AppRole,

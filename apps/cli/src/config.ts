@@ -1,16 +1,10 @@
 import { join } from "node:path";
 import { InstanceName } from "@sallyport/contracts";
-import { filePath, loadCommandConfig, secretFile } from "@sallyport/runtime";
+import { filePath, loadCommandConfig, secretFile, secureUrl } from "@sallyport/runtime";
 import { z } from "zod";
 import { CommandFailure } from "./command-failure.ts";
 
-const loopback = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(\/|$)/;
-
-const ServerUrl = z
-  .url({ protocol: /^https?$/ })
-  .refine((url) => url.startsWith("https:") || loopback.test(url), {
-    message: "https: tokens would cross the network in clear; http only for a loopback address",
-  });
+const ServerUrl = secureUrl("tokens");
 
 /** Settings of an operator's command line. Each command says which parts it needs. Secrets are paths of files. */
 const cliConfig = z.strictObject({

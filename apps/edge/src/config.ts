@@ -1,6 +1,6 @@
 import { InstanceName, maxDemands, PoolName, Requirements } from "@sallyport/contracts";
 import { appConfig, byteSize, duration, filePath, secretFile } from "@sallyport/runtime";
-import { natsSettings } from "@sallyport/zone";
+import { issuerSettings, natsSettings, oneSourceOfKeys } from "@sallyport/zone";
 import { z } from "zod";
 
 /** Of a sandbox whose pool says nothing else: enough for a build, and no more than a laptop has. */
@@ -34,15 +34,7 @@ export const edgeConfig = appConfig({
     .array(z.url().transform((text) => new URL(text).origin))
     .max(64)
     .default([]),
-  tokens: z
-    .strictObject({
-      issuer: z.url({ protocol: /^https?$/ }),
-      jwksUrl: z.url({ protocol: /^https?$/ }).optional(),
-      jwksFile: filePath().optional(),
-    })
-    .refine((tokens) => (tokens.jwksUrl === undefined) !== (tokens.jwksFile === undefined), {
-      message: "set one of tokens.jwksUrl and tokens.jwksFile",
-    }),
+  tokens: z.strictObject(issuerSettings).superRefine(oneSourceOfKeys),
   /** Ed25519 private key (PKCS 8, PEM) that signs grants and hellos. */
   signingKey: secretFile(),
   /** A folder with one file per enrolled connector, written by `sallyport connector enroll`. */

@@ -1,6 +1,6 @@
 import { announce, type Bus, defaultLimits, openRoad } from "@sallyport/bus";
 import type { SandboxReport, StreamContract } from "@sallyport/contracts";
-import { jwksFromFile, jwksFromUrl, revocations, tokenVerifier } from "@sallyport/grant";
+import { issuerKeys, revocations, tokenVerifier } from "@sallyport/grant";
 import type { App } from "@sallyport/runtime";
 import { followRevocations } from "@sallyport/zone";
 import type { GateZone } from "./call.ts";
@@ -59,10 +59,9 @@ export async function openGate(app: App, parts: GateParts): Promise<void> {
       verifyToken: tokenVerifier({
         issuer: tokens.issuer,
         audience: (server) => `${tokens.publicUrl}/mcp/${server}`,
-        keys:
-          tokens.jwksUrl === undefined
-            ? jwksFromFile(tokens.jwksFile as string)
-            : jwksFromUrl(tokens.jwksUrl),
+        keys: issuerKeys(tokens, (err) =>
+          app.log.warn({ err, url: tokens.jwksUrl }, "the issuer's keys could not be fetched"),
+        ),
         now,
       }),
       isRevoked: (grant) => revoked.isRevoked(grant, now()),

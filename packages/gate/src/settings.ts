@@ -4,7 +4,7 @@ import { InstanceName } from "@sallyport/contracts";
 import { LivePolicies } from "@sallyport/policy";
 import { duration, filePath, secretFile } from "@sallyport/runtime";
 import { readPrivateKeyText } from "@sallyport/seal";
-import { natsSettings } from "@sallyport/zone";
+import { issuerSettings, natsSettings, oneSourceOfKeys } from "@sallyport/zone";
 import { z } from "zod";
 
 /** What a zone that offers servers is told of agents, edges and itself. */
@@ -19,15 +19,11 @@ export const gateSettings = {
   /** How agents' tokens are verified here, independently of any edge. */
   tokens: z
     .strictObject({
-      issuer: z.url({ protocol: /^https?$/ }),
+      ...issuerSettings,
       /** The edge's public URL: tokens are for `{publicUrl}/mcp/{server}`. */
       publicUrl: z.url({ protocol: /^https?$/ }).transform((text) => new URL(text).origin),
-      jwksUrl: z.url({ protocol: /^https?$/ }).optional(),
-      jwksFile: filePath().optional(),
     })
-    .refine((tokens) => (tokens.jwksUrl === undefined) !== (tokens.jwksFile === undefined), {
-      message: "set one of tokens.jwksUrl and tokens.jwksFile",
-    }),
+    .superRefine(oneSourceOfKeys),
   /** Cedar policies: files, or folders of `*.cedar`. */
   policies: z.array(filePath()).min(1).max(64),
   nats: natsSettings,

@@ -14,6 +14,8 @@ export interface JwksUrlOptions {
   retrySeconds?: number;
   /** For one fetch, to the last byte; 5 s. */
   timeoutSeconds?: number;
+  /** Told why each fetch that failed did; at most once in `retrySeconds`. */
+  failed?: (fault: unknown) => void;
   /** Milliseconds that only grow. */
   clock?: () => number;
 }
@@ -46,6 +48,7 @@ export function jwksFromUrl(url: string | URL, options: JwksUrlOptions = {}): Ke
       lastFault = undefined;
     } catch (fault) {
       lastFault = fault;
+      options.failed?.(fault);
     } finally {
       running = undefined;
     }

@@ -11,6 +11,23 @@ export function filePath() {
     .transform(fromConfigFolder);
 }
 
+const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/**
+ * An https URL without a login; http for a loopback address alone. `crossing` says what would be on the network in clear:
+ * "tokens", "secrets".
+ */
+export function secureUrl(crossing: string) {
+  return z.url({ protocol: /^https?$/ }).superRefine((text, context) => {
+    const { protocol, hostname, username, password } = new URL(text);
+    if (protocol !== "https:" && !loopback.test(hostname))
+      context.addIssue(
+        `https: ${crossing} would cross the network in clear; http only for a loopback address`,
+      );
+    if (username !== "" || password !== "") context.addIssue("a URL without a login");
+  });
+}
+
 const milliseconds = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const bytes = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
