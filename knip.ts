@@ -26,7 +26,7 @@ export default {
       ignoreDependencies: ["@bytebase/dbhub"],
     },
     test: {
-      entry: ["{bench,chaos}/**/*-{main,server}.ts"],
+      entry: ["{bench,chaos}/**/*-{main,server}.ts", "zones/{dial,forward}.ts"],
       // Two versions of the official suite, started as the commands that they are.
       ignoreDependencies: ["@modelcontextprotocol/conformance", "conformance-next"],
     },

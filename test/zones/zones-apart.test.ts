@@ -1,0 +1,100 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { leakCheck, type Server, startServer } from "@sallyport/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listens, mayDial, type Place, places } from "./dials.ts";
+import { networkProblem } from "./network.fixture.ts";
+import { logged, program } from "./roads.fixture.ts";
+import { startWorld, type World } from "./world.fixture.ts";
+
+afterAll(leakCheck);
+
+/** At every place something answers on this port, so that what keeps a packet from it is the firewall alone. */
+const sentry = 9999;
+
+const problem = await networkProblem();
+if (problem !== undefined) console.warn(`NOT RUN: zones apart, each in a network of its own: ${problem}`);
+
+describe.skipIf(problem !== undefined)("zones in networks of their own", () => {
+  let world: World;
+  const sentries: Server[] = [];
+  beforeAll(async () => {
+    world = await startWorld();
+    for (const place of places) sentries.push(await startSentry(place));
+  }, 120_000);
+  afterAll(async () => {
+    for (const one of sentries) await one.stop();
+    await world?.stop();
+  });
+
+  it("serve calls: to an API behind a bearer token, to a database with a user made for it, and in a sandbox", async () => {
+    expect(await world.call("orders", "get_order", { id: "A-1001" })).toContain("Ada Lovelace");
+    const sql = "SELECT current_user, customer FROM tickets WHERE id = 1";
+    expect(await world.call("tickets", "execute_sql", { sql })).toContain("v-approle-sallypo");
+    const command = 'curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" "$ORDERS_URL/A-1001"';
+    expect(await world.call("sandbox", "bash", { command })).toContain("Ada Lovelace");
+  });
+
+  it("connect in the directions of the table, and every other dial is dropped and counted", async () => {
+    const before = await world.network.dropped();
+    const seen = await everyDial();
+    expect(seen.filter(({ outcome, wanted }) => outcome !== wanted)).toEqual([]);
+    const after = await world.network.dropped();
+    const uncounted = seen
+      .filter(({ wanted }) => wanted === "no answer")
+      .map(({ from, to }) => `${from}_to_${to}`)
+      .filter((pair) => (after.get(pair) ?? 0) <= (before.get(pair) ?? 0));
+    expect(uncounted).toEqual([]);
+  });
+
+  it("connect in every direction when the firewall is off: it is what keeps them apart", async () => {
+    await world.network.enforce(false);
+    try {
+      const seen = await everyDial();
+      expect(seen.filter(({ outcome }) => outcome !== "connected")).toEqual([]);
+    } finally {
+      await world.network.enforce(true);
+    }
+  });
+
+  interface Dial {
+    from: Place;
+    to: Place;
+    port: number;
+    wanted: "connected" | "no answer";
+    outcome: string;
+  }
+
+  /** From each place, to whatever listens at each other one. */
+  async function everyDial(): Promise<Dial[]> {
+    const all = await Promise.all(
+      places.map(async (from) => {
+        const targets = places
+          .filter((to) => to !== from)
+          .flatMap((to) =>
+            [sentry, ...(listens[to] === undefined ? [] : [listens[to]])].map((port) => ({ to, port })),
+          );
+        const ask = targets.map(({ to, port }) => [world.network.address(to), port]);
+        const { command, args } = program(world.network, from, ["dial.ts", JSON.stringify(ask)]);
+        const { stdout } = await promisify(execFile)(command, args, { timeout: 30_000 });
+        const outcomes = JSON.parse(stdout) as string[];
+        return targets.map(({ to, port }, index): Dial => {
+          const wanted = mayDial(from, to, port) ? "connected" : "no answer";
+          return { from, to, port, wanted, outcome: outcomes[index] ?? "" };
+        });
+      }),
+    );
+    return all.flat();
+  }
+
+  async function startSentry(place: Place): Promise<Server> {
+    const name = `sentry-${place}`;
+    const [command, ...enter] = world.network.enter(place);
+    const script = `require("node:net").createServer((one) => one.end()).listen(${sentry}, "0.0.0.0", () => console.log("listening"))`;
+    const folder = world.material.folder;
+    return startServer({
+      ...{ name, command, args: [...enter, process.execPath, "-e", script], folder, temporary: false },
+      ready: logged(`${folder}/${name}.log`, "listening"),
+    });
+  }
+});
