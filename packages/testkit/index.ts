@@ -12,6 +12,7 @@ export {
 export { type ConnectProxy, type ConnectProxyOptions, startConnectProxy } from "./src/connect-proxy.ts";
 export { type Issuer, type IssuerOptions, startIssuer } from "./src/issuer.ts";
 export { leakCheck } from "./src/leak-check.ts";
+export { type Moto, startMoto } from "./src/moto.ts";
 export { type NatsOptions, type NatsServer, startNats } from "./src/nats.ts";
 export { type OpenBao, type OpenBaoOptions, startOpenBao } from "./src/openbao.ts";
 export { type Postgres, type PostgresOptions, startPostgres } from "./src/postgres.ts";

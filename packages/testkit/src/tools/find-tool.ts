@@ -35,6 +35,24 @@ export async function findTool(name: ToolName, options: FindToolOptions = {}): P
   });
 }
 
+/** The absolute path of a program that is only looked for. */
+export async function programOnPath(
+  name: string,
+  path: string = process.env.PATH ?? "",
+): Promise<string | undefined> {
+  for (const folder of path.split(delimiter).filter(isAbsolute)) {
+    const program = join(folder, name);
+    if (
+      await access(program, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return program;
+  }
+  return undefined;
+}
+
 async function suitable(tool: Tool, path: string): Promise<string | undefined> {
   for (const folder of path.split(delimiter).filter(isAbsolute)) {
     const program = join(folder, tool.name);
