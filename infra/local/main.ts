@@ -13,6 +13,7 @@ import { takeLock } from "./src/lock.ts";
 import { Progress } from "./src/progress.ts";
 import { hasStrongSandboxes, whyNoSandboxes } from "./src/sandbox-host.ts";
 import { type Stack, startStack } from "./src/stack.ts";
+import { ZoneDied } from "./src/start-watch.ts";
 
 const usage = `usage: pnpm dev [--once] [--port 7345] [--state DIR]
 
@@ -69,8 +70,8 @@ async function dev(options: { once: boolean; port: string; state: string }): Pro
     return await stayUp(started.stack, { interrupted: interrupted.promise, ended: started.ended });
   } catch (error) {
     progress.failed();
-    const expected = error instanceof Stopped || error instanceof ToolError;
-    console.error(expected ? error.message : error);
+    const expected = [Stopped, ToolError, ZoneDied].some((kind) => error instanceof kind);
+    console.error(expected ? (error as Error).message : error);
     return 1;
   } finally {
     progress.step("stopping");

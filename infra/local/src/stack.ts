@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import {
+  type Exit,
   freePort,
   type Issuer,
   type NatsServer,
@@ -13,6 +14,7 @@ import { Material } from "./material.ts";
 import { requestToken } from "./request-token.ts";
 import { type SandboxHost, sandboxHost } from "./sandbox-host.ts";
 import type { StackPlan } from "./stack-plan.ts";
+import { StartWatch } from "./start-watch.ts";
 import { zoneConfigs } from "./zone-configs.ts";
 import { startZone, type ZoneProcess } from "./zone-process.ts";
 
@@ -94,7 +96,8 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
     servers,
     sandboxHosts,
   });
-  const zones = await startZones(material, starter, { plan, configs });
+  const watch = new StartWatch();
+  const zones = await watch.during(() => startZones(material, starter, { plan, configs, watch }));
   const operatorNats = await writeOperatorSettings(material, {
     natsUrl: nats.url,
     edgeUrl,
@@ -102,7 +105,7 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
     clients,
     zoneConfigs: [...zones.values()].map((one) => one.configFile),
   });
-  await everyZoneReady(zones);
+  await watch.during(() => everyZoneReady(zones, watch));
   return {
     dir: plan.dir,
     material,
@@ -131,13 +134,20 @@ async function start(plan: StackPlan, starter: Starter): Promise<Omit<Stack, "st
 async function startZones(
   material: Material,
   { keep, onExit }: Starter,
-  of: { plan: StackPlan; configs: Awaited<ReturnType<typeof zoneConfigs>> },
+  of: { plan: StackPlan; configs: Awaited<ReturnType<typeof zoneConfigs>>; watch: StartWatch },
 ): Promise<ReadonlyMap<string, ZoneProcess>> {
   const { nodeArgs = [], built = false } = of.plan;
   const started = await Promise.allSettled(
     of.configs.map(async (one) => {
       const name = `${one.zone}-${one.instance}`;
-      return [name, keep(await startZone(material, { ...one, nodeArgs, built, ...onExit(name) }))] as const;
+      const watched = {
+        onExit: (exit: Exit, logFile: string) => {
+          of.watch.died({ name, exit, logFile });
+          onExit(name).onExit();
+        },
+        givenUp: () => of.watch.givenUp,
+      };
+      return [name, keep(await startZone(material, { ...one, nodeArgs, built, ...watched }))] as const;
     }),
   );
   return new Map(
@@ -176,8 +186,9 @@ async function writeOperatorSettings(
   return nats;
 }
 
-async function everyZoneReady(zones: ReadonlyMap<string, ZoneProcess>): Promise<void> {
+async function everyZoneReady(zones: ReadonlyMap<string, ZoneProcess>, watch: StartWatch): Promise<void> {
   const probe = async () => {
+    if (watch.givenUp) return true;
     for (const one of zones.values()) {
       const { ready, text } = await one.readiness();
       if (!ready) throw new Error(`${one.zone}-${one.instance}: ${text}`);

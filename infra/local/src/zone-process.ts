@@ -29,7 +29,9 @@ export async function startZone(
     built?: boolean;
     /** Words before its command, such as those that enter another network. */
     enter?: readonly string[];
-    onExit?: (exit: Exit) => void;
+    onExit?: (exit: Exit, logFile: string) => void;
+    /** True as soon as nobody waits for it any more: it is to be stopped, booted or not. */
+    givenUp?: () => boolean;
   },
 ): Promise<ZoneProcess> {
   const { zone, instance } = spec;
@@ -41,6 +43,7 @@ export async function startZone(
     `run/${name}.yaml`,
     stringify({ instance, health: { socket: join(folder, socket) }, ...spec.config }),
   );
+  const logFile = join(folder, `${name}.log`);
   const health = (path: string) => askHealth(join(folder, socket), path);
   const [command, ...before] = [...(spec.enter ?? []), process.execPath];
   const server = await startServer({
@@ -58,15 +61,15 @@ export async function startZone(
     folder,
     temporary: false,
     readyWithin: 30_000,
-    onExit: spec.onExit,
+    onExit: (exit) => spec.onExit?.(exit, logFile),
     // Booted is what a start waits for; whether it can reach all it needs is what readiness says.
-    ready: async () => ((await health("/healthz")).ready ? true : undefined),
+    ready: async () => (spec.givenUp?.() || (await health("/healthz")).ready ? true : undefined),
   });
   return Object.assign(server, {
     zone,
     instance,
     readiness: () => health("/readyz"),
-    logFile: join(folder, `${name}.log`),
+    logFile,
     configFile,
   });
 }
