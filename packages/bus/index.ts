@@ -15,7 +15,7 @@ export { type Cipher, Link, type LinkOptions } from "./src/exchange/link.ts";
 export type { Outgoing, ReplyHandlers } from "./src/exchange/outgoing.ts";
 export { countQueue, enqueue, type QueueEntry, take } from "./src/queue.ts";
 export { type LogEntry, readLog } from "./src/read-log.ts";
-export { readRelayAddress, relayAddressProblem } from "./src/relay/address.ts";
+export { type RelayAddress, readRelayAddress, relayAddressProblem } from "./src/relay/address.ts";
 export { request } from "./src/request.ts";
 export { openRoad, type Road } from "./src/road.ts";
 export { type Closable, type Handler, type ServeContext, type ServeOptions, serve } from "./src/serve.ts";

@@ -64,10 +64,22 @@ const layers: readonly Layer[] = [
     because: "work is a road between edges and runners: its decisions are pure, its effects go over the bus",
   },
   {
+    of: /^packages\/installation$/,
+    may: /^packages\/(?:contracts|seal)$/,
+    testsMayToo: neighbours,
+    because: "what crosses a zone's border has enrolments in it, and is read where no bus is open",
+  },
+  {
     of: /^packages\//,
     may: contracts,
     testsMayToo: neighbours,
     because: "an idea package is one idea: it is read, tested and audited without the others",
+  },
+  {
+    of: /^apps\/cli$/,
+    may: /^packages\/(?!testkit$)|^infra\/nats$/,
+    testsMayToo: /^(?:packages|infra|examples)\//,
+    because: "the operator's command line makes what infrastructure is generated from, and is no zone",
   },
   {
     of: /^apps\//,

@@ -7,11 +7,13 @@ import { boundaryCommand } from "./commands/boundary/boundary.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { connectorCommand, runnerCommand } from "./commands/enrolment/zone-commands.ts";
 import { environmentKeyCommand } from "./commands/environment-key/environment-key.ts";
+import { initCommand } from "./commands/init.ts";
 import { revokeCommand } from "./commands/revoke/revoke.ts";
 import { serversCommand } from "./commands/servers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { traceCommand } from "./commands/trace.ts";
+import { zoneCommand } from "./commands/zone/zone.ts";
 
 /** Runs what the arguments say. Returns the exit code; throws what `explainFailure` can word. */
 export async function runProgram(args: readonly string[], context: CommandContext): Promise<number> {
@@ -27,6 +29,8 @@ const commands = [
   serversCommand,
   traceCommand,
   tokenCommand,
+  initCommand,
+  zoneCommand,
   connectorCommand,
   runnerCommand,
   environmentKeyCommand,

@@ -5,8 +5,12 @@ import { join } from "node:path";
 import { type Bus, connectBus } from "@sallyport/bus";
 import type { ZoneInstance } from "@sallyport/contracts";
 import { createTrust, issueUser, provisionStreams, serverConfig } from "@sallyport/infra-nats";
+import type { CommandRun } from "@sallyport/runtime";
 import { startNats } from "@sallyport/testkit";
 import { stringify } from "yaml";
+import { explainFailure } from "./explain-failure.ts";
+import { runProgram } from "./program.ts";
+import type { Terminal } from "./terminal.ts";
 
 const main = join(import.meta.dirname, "../main.ts");
 const quiet = { info: () => {}, warn: () => {}, error: () => {} };
@@ -48,6 +52,38 @@ export function sallyport(args: readonly string[], options: RunOptions = {}): Pr
     child.stdin.on("error", () => {});
     child.stdin.end(options.input ?? "");
   });
+}
+
+/** The program in this process: for what takes many commands, and none of them a signal or an environment. */
+export async function runHere(args: readonly string[]): Promise<Result> {
+  const seen = { out: "", err: "" };
+  const terminal: Terminal = {
+    out: (text) => {
+      seen.out += text;
+    },
+    say: (text) => {
+      seen.err += text;
+    },
+    ...{ color: false, width: 120, shown: false, interactive: false },
+    ...{ input: process.stdin, talk: process.stderr },
+  };
+  await using opened = new AsyncDisposableStack();
+  const run: CommandRun = {
+    signal: new AbortController().signal,
+    use: (resource) => {
+      opened.defer(async () => {
+        if ("close" in resource) await resource.close();
+        else await resource[Symbol.asyncDispose]();
+      });
+      return resource;
+    },
+  };
+  try {
+    return { code: await runProgram(args, { terminal, run }), ...seen };
+  } catch (error) {
+    const { exitCode, text } = explainFailure(error, { json: args.includes("--json") });
+    return { code: exitCode, out: seen.out, err: seen.err + text };
+  }
 }
 
 export interface Relay {

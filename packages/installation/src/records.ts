@@ -1,0 +1,96 @@
+import { InstanceName, ServerName, zones } from "@sallyport/contracts";
+import type { Enrolment } from "@sallyport/seal";
+import { z } from "zod";
+import { RelayFacts, TokenFacts, type UnsignedBundle } from "./bundle.ts";
+import { GrantKey, NatsKey, SealKey, ZoneKeys } from "./request.ts";
+import { zoneNeeds } from "./zones.ts";
+
+/** `installation.json`: what is the same for all zones. It is public. */
+export const InstallationFacts = z.strictObject({
+  format: z.literal("sallyport-installation/1"),
+  operator: z.string(),
+  tenants: z.array(InstanceName).min(1),
+  relay: RelayFacts,
+  /** `{tenant}` in it stands for the tenant's name. */
+  tokens: TokenFacts,
+});
+export type InstallationFacts = z.output<typeof InstallationFacts>;
+
+/** One instance of a zone, as its operator knows it. It is public. */
+export const InstanceRecord = z.strictObject({
+  zone: z.enum(zones),
+  instance: InstanceName,
+  tenant: InstanceName,
+  keys: ZoneKeys,
+  /** The keys before these, which count until the change is finished. */
+  retiring: z
+    .strictObject({ nats: NatsKey, seal: SealKey.optional(), grant: GrantKey.optional() })
+    .optional(),
+  /** What a connector or runner may answer for. */
+  servers: z.array(ServerName).max(256).default([]),
+  settings: z.record(z.string(), z.json()).optional(),
+  issuedAt: z.iso.datetime(),
+  revokedAt: z.iso.datetime().optional(),
+});
+export type InstanceRecord = z.output<typeof InstanceRecord>;
+
+/** Pure: what an instance's bundle says, but for who signs. `records` are all of the installation. */
+export function bundleFor(
+  record: InstanceRecord,
+  of: {
+    installation: InstallationFacts;
+    records: readonly InstanceRecord[];
+    nats: { jwt: string; account: string };
+    now: Date;
+  },
+): UnsignedBundle {
+  const { zone, instance, tenant, keys, retiring, settings } = record;
+  const { operator, relay, tokens } = of.installation;
+  const needs = zoneNeeds[zone];
+  const peers = of.records.filter((one) => one.tenant === tenant && one.revokedAt === undefined);
+  return {
+    format: "sallyport-bundle/1",
+    ...{ zone, instance, tenant, operator, relay },
+    issuedAt: of.now.toISOString(),
+    nats: { publicKey: keys.nats, ...of.nats },
+    keys: {
+      ...(needs.seal ? { seal: newestFirst(keys.seal, retiring?.seal) } : {}),
+      ...(needs.grant ? { grant: newestFirst(keys.grant, retiring?.grant) } : {}),
+    },
+    ...(needs.edges ? { edges: edgesOf(peers) } : {}),
+    ...(needs.enrolments ? { enrolments: peers.flatMap(enrolmentOf) } : {}),
+    ...(needs.tokens ? { tokens: tokensOf(tokens, tenant) } : {}),
+    ...(settings === undefined ? {} : { settings }),
+  };
+}
+
+/** Pure: whose bundles say something else when this instance's keys or servers change. Not its own. */
+export function toldOf(record: InstanceRecord, records: readonly InstanceRecord[]): InstanceRecord[] {
+  const { seal, grant } = zoneNeeds[record.zone];
+  return records.filter((one) => {
+    const needs = zoneNeeds[one.zone];
+    const heard = (seal && needs.enrolments) || (grant && needs.edges);
+    return heard && one.tenant === record.tenant && one.revokedAt === undefined && one !== record;
+  });
+}
+
+const newestFirst = (newest: string | undefined, older: string | undefined) =>
+  [newest, older].filter((key) => key !== undefined);
+
+function edgesOf(peers: readonly InstanceRecord[]): Record<string, string[]> {
+  const edges = peers.filter(({ zone }) => zone === "edge");
+  return Object.fromEntries(
+    edges.map(({ instance, keys, retiring }) => [instance, newestFirst(keys.grant, retiring?.grant)]),
+  );
+}
+
+/** Edges and brokers change to a new key as soon as they hear of it: its holder has it already. */
+function enrolmentOf({ zone, instance, keys, servers }: InstanceRecord): Enrolment[] {
+  if ((zone !== "connector" && zone !== "runner") || keys.seal === undefined) return [];
+  return [{ zone, connector: instance, publicKey: keys.seal, servers }];
+}
+
+function tokensOf(tokens: TokenFacts, tenant: string): TokenFacts {
+  const of = (text: string) => text.replaceAll("{tenant}", tenant).replaceAll("%7Btenant%7D", tenant);
+  return { issuer: of(tokens.issuer), publicUrl: of(tokens.publicUrl), jwksUrl: of(tokens.jwksUrl) };
+}
