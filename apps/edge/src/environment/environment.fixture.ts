@@ -7,17 +7,18 @@ import { join } from "node:path";
 import Anthropic from "@anthropic-ai/sdk";
 import { newEnvironmentKey } from "@sallyport/contracts";
 import type { Timing } from "@sallyport/work";
+import { onTestFinished } from "vitest";
 import { Environments, type RemoteCall } from "./environments.ts";
 import { handleWorkApi } from "./handle-work-api.ts";
 import { EnvironmentKeys } from "./keys.ts";
 
-export interface ApiOptions {
+interface ApiOptions {
   timing?: Timing;
   placeWithin?: number;
   keys?: EnvironmentKeys;
 }
 
-/** The work API on loopback, with a key for the environment `builds`. */
+/** The work API on loopback, until the test is over. */
 export async function startApi(options: ApiOptions = {}) {
   const { timing, placeWithin = 20_000, keys = new EnvironmentKeys() } = options;
   const environments = new Environments({
@@ -48,6 +49,14 @@ export async function startApi(options: ApiOptions = {}) {
     return { id, key };
   };
   const workers: (() => Promise<void>)[] = [];
+  onTestFinished(async () => {
+    environments.close();
+    await Promise.all(workers.map((end) => end()));
+    clearInterval(sweep);
+    server.close();
+    server.closeAllConnections();
+    await once(server, "close");
+  });
   const url = `http://${host}`;
   return {
     url,
@@ -90,14 +99,6 @@ export async function startApi(options: ApiOptions = {}) {
       };
       workers.push(end);
       return { ended: running, end };
-    },
-    stop: async () => {
-      environments.close();
-      await Promise.all(workers.map((end) => end()));
-      clearInterval(sweep);
-      server.close();
-      server.closeAllConnections();
-      await once(server, "close");
     },
   };
 }

@@ -1,23 +1,13 @@
 import { until } from "@sallyport/testkit";
-import { afterEach, expect, test } from "vitest";
-import { type Api, type ApiOptions, startApi } from "./environment.fixture.ts";
+import { expect, test } from "vitest";
+import { startApi } from "./environment.fixture.ts";
 
 const within = 15_000;
-const apis: Api[] = [];
-afterEach(async () => {
-  for (const api of apis.splice(0)) await api.stop();
-});
-
-async function start(options: ApiOptions = {}): Promise<Api> {
-  const api = await startApi(options);
-  apis.push(api);
-  return api;
-}
 
 const quick = { claimMs: 300, leaseMs: 2_000, graceMs: 1_000, maxAttempts: 5 };
 
 test("the official worker runs a session's calls, keeps its state between them, and stops when nothing more comes", async () => {
-  const api = await start();
+  const api = await startApi();
   await api.startWorker(api.addKey().key);
   expect(await api.call({ command: "X=kept; echo one" })).toEqual({
     is_error: false,
@@ -37,7 +27,7 @@ test("the official worker runs a session's calls, keeps its state between them, 
 }, 40_000);
 
 test("a call that nobody waits for any more is given to nobody, and the session goes on", async () => {
-  const api = await start();
+  const api = await startApi();
   await api.startWorker(api.addKey().key, { maxIdleMs: 5_000 });
   await api.call({ command: "true" });
   const gone = new AbortController();
@@ -48,7 +38,7 @@ test("a call that nobody waits for any more is given to nobody, and the session 
 }, 40_000);
 
 test("a session that ends stops its worker's item", async () => {
-  const api = await start();
+  const api = await startApi();
   await api.startWorker(api.addKey().key, { maxIdleMs: 60_000 });
   await api.call({ command: "true" });
   const [item] = api.environments.list("builds");
@@ -57,7 +47,7 @@ test("a session that ends stops its worker's item", async () => {
 }, 40_000);
 
 test("a worker that dies is followed by another: the call is answered, once", async () => {
-  const api = await start({ timing: quick });
+  const api = await startApi({ timing: quick });
   const { key } = api.addKey();
   const first = await api.ask("/v1/environments/builds/work/poll", { key });
   expect(first.body).toBeNull();
@@ -71,7 +61,7 @@ test("a worker that dies is followed by another: the call is answered, once", as
 }, 40_000);
 
 test("a revoked key is refused at the next poll, and the worker ends", async () => {
-  const api = await start();
+  const api = await startApi();
   const { id, key } = api.addKey();
   const worker = await api.startWorker(key);
   await until("a poll", () => api.paths.length > 0, { within });

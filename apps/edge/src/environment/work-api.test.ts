@@ -1,19 +1,9 @@
 import { until } from "@sallyport/testkit";
-import { afterEach, expect, test } from "vitest";
-import { type Api, type ApiOptions, startApi } from "./environment.fixture.ts";
+import { expect, test } from "vitest";
+import { type Api, startApi } from "./environment.fixture.ts";
 import { RemoteSession, type SessionEvent } from "./remote-session.ts";
 
 const within = 10_000;
-const apis: Api[] = [];
-afterEach(async () => {
-  for (const api of apis.splice(0)) await api.stop();
-});
-
-async function start(options: ApiOptions = {}): Promise<Api> {
-  const api = await startApi(options);
-  apis.push(api);
-  return api;
-}
 
 const quick = { claimMs: 200, leaseMs: 400, graceMs: 200, maxAttempts: 3 };
 const work = "/v1/environments/builds/work";
@@ -60,7 +50,7 @@ async function taken(api: Api, key: string) {
 }
 
 test("nobody is let in without a bearer token that is in force, and every refusal has the API's shape", async () => {
-  const api = await start();
+  const api = await startApi();
   const { id, key } = api.addKey();
   const wrong = `${key.slice(0, -1)}${key.endsWith("A") ? "B" : "A"}`;
   const refused = [
@@ -89,7 +79,7 @@ test("nobody is let in without a bearer token that is in force, and every refusa
 });
 
 test("a key is for its environment alone", async () => {
-  const api = await start();
+  const api = await startApi();
   const { key } = api.addKey("other");
   const of = await taken(api, api.addKey().key);
   for (const path of [`${work}/poll`, work, `${work}/stats`, `${work}/${of.id}`])
@@ -104,7 +94,7 @@ test("a key is for its environment alone", async () => {
 });
 
 test("an item's token is for its item and its session alone, and polls nothing", async () => {
-  const api = await start();
+  const api = await startApi();
   const { key } = api.addKey();
   const one = await taken(api, key);
   const second = api.call({ command: "y" }, { session: "s2" });
@@ -122,7 +112,7 @@ test("an item's token is for its item and its session alone, and polls nothing",
 });
 
 test("a token shows nowhere but in the poll that gave it, and is kept as a hash", async () => {
-  const api = await start();
+  const api = await startApi();
   const { key } = api.addKey();
   const of = await taken(api, key);
   const { body } = await api.ask(`${work}/${of.id}`, { key });
@@ -133,7 +123,7 @@ test("a token shows nowhere but in the poll that gave it, and is kept as a hash"
 });
 
 test("a revoked key takes along what was claimed with it: token, stream, result", async () => {
-  const api = await start();
+  const api = await startApi();
   const { id, key } = api.addKey();
   const of = await taken(api, key);
   const stream = await fetch(`${api.url}/v1/sessions/${of.session}/events/stream`, {
@@ -153,7 +143,7 @@ test("a revoked key takes along what was claimed with it: token, stream, result"
 });
 
 test("a beat that was answered and not heard may be sent again; any other value loses the lease, with 412", async () => {
-  const api = await start();
+  const api = await startApi();
   const of = await taken(api, api.addKey().key);
   const beat = (expected: string) =>
     api.ask(`${work}/${of.id}/heartbeat?expected_last_heartbeat=${encodeURIComponent(expected)}`, {
@@ -182,7 +172,7 @@ test("a beat that was answered and not heard may be sent again; any other value 
 });
 
 test("a result that comes after the lease is refused, whoever has the session by then", async () => {
-  const api = await start({ timing: quick });
+  const api = await startApi({ timing: quick });
   const { key } = api.addKey();
   const of = await taken(api, key);
   await until("the lease's end", () => !api.environments.isHeld(of.id), { within });
@@ -199,7 +189,7 @@ test("a result that comes after the lease is refused, whoever has the session by
 });
 
 test("a result is taken once, the same one again is told as it was, and nothing else is an event", async () => {
-  const api = await start();
+  const api = await startApi();
   const of = await taken(api, api.addKey().key);
   for (const bad of [
     of.result(""),
@@ -222,7 +212,7 @@ test("a result is taken once, the same one again is told as it was, and nothing 
 });
 
 test("a stopped item is stopped: 409 for another stop, and what is open goes to another worker", async () => {
-  const api = await start();
+  const api = await startApi();
   const { key } = api.addKey();
   const of = await taken(api, key);
   const stop = { ...post, key: of.token, body: '{"force":true}' };
@@ -233,7 +223,7 @@ test("a stopped item is stopped: 409 for another stop, and what is open goes to 
 });
 
 test("a graceful stop is told at the next beat", async () => {
-  const api = await start();
+  const api = await startApi();
   const { key } = api.addKey();
   const of = await taken(api, key);
   expect((await api.ask(`${work}/${of.id}/stop`, { ...post, key })).body.state).toBe("stopping");
@@ -245,7 +235,7 @@ test("a graceful stop is told at the next beat", async () => {
 });
 
 test("a session that no worker takes in time fails its calls, and so does one that workers keep giving up", async () => {
-  const api = await start({ placeWithin: 100 });
+  const api = await startApi({ placeWithin: 100 });
   await expect(api.call({ command: "x" })).rejects.toMatchObject({ code: "unavailable" });
   const { key } = api.addKey();
   const call = api.call({ command: "x" });
@@ -259,7 +249,7 @@ test("a session that no worker takes in time fails its calls, and so does one th
 });
 
 test("an item that is not acknowledged is given out again, and the first ack comes too late", async () => {
-  const api = await start({ timing: quick });
+  const api = await startApi({ timing: quick });
   const { key } = api.addKey();
   api.call({ command: "x" }).catch(() => undefined);
   const first = await api.ask(`${work}/poll?block_ms=500`, { key });
@@ -281,7 +271,7 @@ test("an item that is not acknowledged is given out again, and the first ack com
 });
 
 test("what is asked for is bounded: block_ms, limit, paths, hosts, web pages", async () => {
-  const api = await start();
+  const api = await startApi();
   const { key } = api.addKey();
   for (const query of ["block_ms=1000", "block_ms=-1", "block_ms=x", "reclaim_older_than_ms=x"])
     expect((await api.ask(`${work}/poll?${query}`, { key })).status).toBe(400);
@@ -307,7 +297,7 @@ test("what is asked for is bounded: block_ms, limit, paths, hosts, web pages", a
 });
 
 test("every frame of the stream has its event line, and the stream ends with the session", async () => {
-  const api = await start();
+  const api = await startApi();
   const of = await taken(api, api.addKey().key);
   const stream = await fetch(`${api.url}/v1/sessions/${of.session}/events/stream`, {
     headers: { authorization: `Bearer ${of.token}` },
