@@ -15,7 +15,8 @@ type Params = Record<string, string>;
  * Every subject of every contract, with every instance in every place, as `who` would try it. It asks of one concrete
  * subject at a time who is named in it: it shares no code with the generator, which writes patterns.
  */
-export function attemptsOn(contract: Contract, who: ZoneInstance): Attempt[] {
+export function attemptsOn(contract: Contract, who: ZoneInstance, among = users): Attempt[] {
+  const everyParams = (placeholders: readonly string[]) => paramsOf(placeholders, among);
   switch (contract.kind) {
     case "request":
       return everyParams(contract.subject.placeholders).flatMap((params): Attempt[] => {
@@ -96,7 +97,7 @@ export function attemptsOn(contract: Contract, who: ZoneInstance): Attempt[] {
 }
 
 /** What no zone may do, whatever the contracts say. */
-export function neverAllowed(who: ZoneInstance): Attempt[] {
+export function neverAllowed(who: ZoneInstance, among = users): Attempt[] {
   const everything = [">", "*", "*.>", "*.*", "*.*.*.*", "$SYS.>", "$SYS.ACCOUNT.>", "$SYS.REQ.USER.INFO"];
   const broad = ["$JS.>", "$JS.API.>", "$JS.EVENT.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>", "$KV.*.>", "$G.>"];
   const areas = contracts.flatMap((contract) => {
@@ -105,7 +106,7 @@ export function neverAllowed(who: ZoneInstance): Attempt[] {
     return roads.flatMap((road) => [`${road.pattern.split(".")[0]}.>`, `${road.pattern.split(".")[0]}.v1.>`]);
   });
   const inboxes = ["_INBOX.>", "_INBOX.*", "_INBOX.*.*.>", `_INBOX.${who.zone}.>`, `_INBOX.${who.zone}.*.>`];
-  const others = users
+  const others = among
     .filter((user) => user.zone !== who.zone || user.instance !== who.instance)
     .flatMap((user) => [`_INBOX.${user.zone}.${user.instance}.>`, `_INBOX.${user.zone}.${user.instance}.x`]);
   const provisioner = ["_INBOX.provisioner.>", "_INBOX.provisioner.x"];
@@ -155,14 +156,15 @@ function addressedTo(params: Params, who: ZoneInstance): boolean {
   return (params[who.zone] ?? who.instance) === who.instance;
 }
 
-function everyParams(placeholders: readonly string[]): Params[] {
+function paramsOf(placeholders: readonly string[], users: readonly ZoneInstance[]): Params[] {
   return placeholders.reduce<Params[]>(
-    (found, name) => found.flatMap((params) => valuesOf(name).map((value) => ({ ...params, [name]: value }))),
+    (found, name) =>
+      found.flatMap((params) => valuesOf(name, users).map((value) => ({ ...params, [name]: value }))),
     [{}],
   );
 }
 
-function valuesOf(placeholder: string): string[] {
+function valuesOf(placeholder: string, users: readonly ZoneInstance[]): string[] {
   if (placeholder === "zone") return [...zones];
   if (placeholder === "instance") return [...users.map((user) => user.instance), "stranger"];
   const instances = users.filter((user) => user.zone === placeholder).map((user) => user.instance);

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { fromSeed } from "@nats-io/nkeys";
 
 export interface Message {
@@ -15,7 +16,7 @@ type Said = { pong: true } | { refusal: string } | { message: Message } | { othe
  * is followed by a PING; the server answers in order, so its refusals are complete when the PONG comes.
  */
 export class Wire {
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #waiting: ((outcome: string[] | Error) => void)[] = [];
   /** Every message so far. */
   readonly heard: Message[] = [];
@@ -27,8 +28,8 @@ export class Wire {
     this.#socket = socket;
   }
 
-  /** Connects with a creds file's JWT and key. Throws what the server refuses with. */
-  static async open(port: number, creds: Uint8Array | undefined): Promise<Wire> {
+  /** Connects with a creds file's JWT and key; by TLS where `ca` signed for it. Throws what the server refuses with. */
+  static async open(port: number, creds: Uint8Array | undefined, ca?: string): Promise<Wire> {
     const socket = connect({ host: "127.0.0.1", port });
     socket.setNoDelay(true);
     const wire = new Wire(socket);
@@ -39,9 +40,10 @@ export class Wire {
         resolve(JSON.parse(line.slice("INFO ".length, line.indexOf("\r\n"))) as { nonce?: string });
       });
     });
-    socket.on("data", (chunk) => wire.#take(Buffer.from(chunk)));
-    socket.on("close", () => wire.#end(new Error("the server closed the connection")));
-    socket.on("error", (error) => wire.#end(error));
+    if (ca !== undefined) wire.#socket = connectTls({ socket, ca, servername: "localhost" });
+    wire.#socket.on("data", (chunk) => wire.#take(Buffer.from(chunk)));
+    wire.#socket.on("close", () => wire.#end(new Error("the server closed the connection")));
+    wire.#socket.on("error", (error) => wire.#end(error));
     const options = {
       verbose: false,
       pedantic: false,

@@ -1,12 +1,10 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
 import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import {
@@ -20,10 +18,10 @@ import {
 import { provisionStreams, serverConfig } from "@sallyport/infra-nats";
 import { provisionVault } from "@sallyport/infra-vault";
 import { findTool, startIssuer, startOpenBao, startPostgres, startServer, until } from "@sallyport/testkit";
-import { Agent, fetch as undiciFetch } from "undici";
 import { listens, type Place } from "./dials.ts";
 import { type Network, openNetwork } from "./network.fixture.ts";
-import { logged, openRoads, program, type Roads } from "./roads.fixture.ts";
+import { logged, openRoads, program } from "./roads.fixture.ts";
+import { through } from "./through.fixture.ts";
 
 const run = promisify(execFile);
 const edgeName = "edge.internal";
@@ -32,12 +30,17 @@ const client = { id: "demo-agent", secret: randomBytes(18).toString("base64url")
 /** Every zone as a process in a network of its own, with what it needs in others, and a firewall between all of them. */
 export interface World {
   network: Network;
-  roads: Roads;
   material: Material;
   zones: ReadonlyMap<Place, ZoneProcess>;
-  ordersToken: string;
   /** Where whoever stands at a place finds the relay, from here; its certificate is `certificate("relay")`. */
   relayFrom(place: Place): Promise<{ url: string; caFile: string }>;
+  vault: {
+    /** A port here that leads to Vault as one who stands there. */
+    doorFrom(place: Place): Promise<number>;
+    caFile: string;
+    roleId: string;
+    wrappedSecretId(): Promise<string>;
+  };
   /** One tool call of an agent, from where agents are. */
   call(server: string, tool: string, args: Record<string, unknown>): Promise<string>;
   stop(): Promise<void>;
@@ -204,24 +207,20 @@ async function start(onStop: (stop: () => Promise<unknown>) => void): Promise<Om
     );
 
   const edgePort = await roads.door("agent", { host: network.address("edge"), port: listens.edge ?? 0 });
-  const dispatcher = new Agent({
-    connect: (_options, done) => {
-      const ca = readFileSync(edgeTls.cert);
-      const socket = connectTls({ host: "127.0.0.1", port: edgePort, servername: edgeName, ca });
-      socket.once("secureConnect", () => done(null, socket));
-      socket.once("error", (error) => done(error, null));
-    },
-  });
-  onStop(() => dispatcher.close());
-  const fetchThere = ((input: string | URL, init: object) =>
-    undiciFetch(input, { ...init, dispatcher })) as unknown as typeof fetch;
+  const edge = through(edgePort, edgeName, edgeTls.cert);
+  onStop(() => edge.close());
   return {
-    ...{ network, roads, material, zones, ordersToken, relayFrom },
+    ...{ network, material, zones, relayFrom },
+    vault: {
+      doorFrom: (place) => roads.door(place, { host: network.address("vault"), port: listens.vault ?? 0 }),
+      ...{ caFile: vaultTls.cert, roleId: approle.roleId },
+      wrappedSecretId: () => approle.wrappedSecretId(),
+    },
     call: async (server, tool, args) => {
       const token = await requestToken(issuer.url, { server, resource: `${edgeUrl}/mcp/${server}` });
       const transport = new StreamableHTTPClientTransport(new URL(`${edgeUrl}/mcp/${server}`), {
         requestInit: { headers: { authorization: `Bearer ${token}` } },
-        fetch: fetchThere,
+        fetch: edge.fetch,
       });
       const agent = new Client({ name: "zones", version: "1" });
       await agent.connect(transport);

@@ -1,13 +1,20 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { leakCheck, type Server, startServer } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { listens, mayDial, type Place, places } from "./dials.ts";
 import { networkProblem } from "./network.fixture.ts";
 import { logged, program } from "./roads.fixture.ts";
+import { rowOf } from "./row.ts";
+import { type TakenPlace, tryLeases, tryRelay } from "./taken.fixture.ts";
+import { tryVault } from "./taken-vault.fixture.ts";
 import { startWorld, type World } from "./world.fixture.ts";
 
 afterAll(leakCheck);
+
+const threatModel = join(import.meta.dirname, "../../docs/threat-model.md");
 
 /** At every place something answers on this port, so that what keeps a packet from it is the firewall alone. */
 const sentry = 9999;
@@ -15,7 +22,7 @@ const sentry = 9999;
 const problem = await networkProblem();
 if (problem !== undefined) console.warn(`NOT RUN: zones apart, each in a network of its own: ${problem}`);
 
-describe.skipIf(problem !== undefined)("zones in networks of their own", () => {
+describe.skipIf(problem !== undefined)("zones in networks of their own", { shuffle: false }, () => {
   let world: World;
   const sentries: Server[] = [];
   beforeAll(async () => {
@@ -57,6 +64,40 @@ describe.skipIf(problem !== undefined)("zones in networks of their own", () => {
     }
   });
 
+  /** In this order: the broker is there for those who want leases of it. */
+  const taken: readonly TakenPlace[] = ["collector", "runner", "connector", "edge", "broker"];
+
+  it.each(taken)(
+    "the %s, taken with its keys, its NATS user and its network, reaches its own row and no more",
+    async (zone) => {
+      await world.zones.get(zone)?.kill();
+      const seen = await everyDial([zone]);
+      const relay = await tryRelay(world, zone);
+      expect(relay.surprises).toEqual([]);
+      expect(relay.refused).toBeGreaterThan(200);
+      if (zone === "connector" || zone === "runner") {
+        const outcomes = await tryLeases(world, zone);
+        expect(outcomes).toHaveLength(6);
+        expect(outcomes.filter((outcome) => outcome !== "unauthenticated" && outcome !== "invalid")).toEqual(
+          [],
+        );
+      }
+      const dials = seen
+        .filter(({ outcome }) => outcome === "connected")
+        .map(({ to, port }) => `${to}:${port}`);
+      const row = rowOf(zone, { dials, relay, vault: zone === "broker" ? await tryVault(world) : undefined });
+      expect([documented(zone)], "docs/threat-model.md, If a zone is taken").toEqual([row]);
+    },
+    60_000,
+  );
+
+  /** The zone's row in the threat model, as it is written there but for the width of its cells. */
+  function documented(zone: string): string | undefined {
+    const [, section = ""] = readFileSync(threatModel, "utf8").split("## If a zone is taken");
+    const line = section.split("\n").find((one) => one.startsWith(`| ${zone} `));
+    return line?.replaceAll(/ +/g, " ");
+  }
+
   interface Dial {
     from: Place;
     to: Place;
@@ -66,9 +107,9 @@ describe.skipIf(problem !== undefined)("zones in networks of their own", () => {
   }
 
   /** From each place, to whatever listens at each other one. */
-  async function everyDial(): Promise<Dial[]> {
+  async function everyDial(whence: readonly Place[] = places): Promise<Dial[]> {
     const all = await Promise.all(
-      places.map(async (from) => {
+      whence.map(async (from) => {
         const targets = places
           .filter((to) => to !== from)
           .flatMap((to) =>
