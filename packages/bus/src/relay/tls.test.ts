@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { leakCheck, makeCertificateAuthority, until } from "@sallyport/testkit";
+import { freePort, leakCheck, makeCertificateAuthority, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RelayWorld, startRelayWorld, type TestRelay, tryToReach } from "./relay.fixture.ts";
 
@@ -112,6 +112,29 @@ describe("a relay behind TLS", () => {
     expect(await ask(relay.wss, other.caFile)).toMatchObject({ code: "denied" });
   });
 
+  it("is alone: another address that it names for its clients is not followed", async () => {
+    const asked: string[] = [];
+    const elsewhere = await world.server((socket) => {
+      asked.push("asked");
+      socket.destroy();
+    });
+    const routes = await freePort();
+    const own = await world.relay({ config: `cluster { name: "c", listen: "127.0.0.1:${routes}" }` });
+    const joined = `cluster { name: "c", listen: "127.0.0.1:-1", routes: ["nats://127.0.0.1:${routes}"] }`;
+    await world.relay({ config: `${joined}\nclient_advertise: "127.0.0.1:${elsewhere}"` });
+    const bus = await own.nats.join({ zone: "connector", instance: "c9" }, { servers: [own.tls], caFile });
+    const named = () => bus.nats.info?.connect_urls?.includes(`127.0.0.1:${elsewhere}`) === true;
+    await until("the relay naming the other", named, { within: 10_000 });
+    await own.nats.server.kill();
+    await until("a try that fails", () => own.nats.logged.includes("warn NATS is not reached this way"), {
+      within: 10_000,
+    });
+    await own.nats.server.restart();
+    // Were the named one in the list it would have had its turn between two tries of the first.
+    await until("the relay again", () => bus.connected(), { within: 10_000 });
+    expect(asked).toEqual([]);
+  });
+
   it("is not spoken to in clear where tls:// is not written", async () => {
     const clear = relay.tls.replace("tls:", "nats:");
     expect(await tryToReach([clear])).toMatchObject({
@@ -130,10 +153,9 @@ describe("somebody between a zone and its relay", () => {
   async function between(
     rewrite: (info: Record<string, unknown>) => string,
     heard: Buffer[],
-    to: TestRelay = relay,
   ): Promise<string> {
     const port = await world.server((client) => {
-      const upstream: Socket = connect(to.nats.server.port, "127.0.0.1");
+      const upstream: Socket = connect(relay.nats.server.port, "127.0.0.1");
       let greeted = false;
       upstream.on("data", (bytes: Buffer) => {
         if (greeted) return void client.write(bytes);
@@ -183,27 +205,6 @@ describe("somebody between a zone and its relay", () => {
       message: expect.stringContaining("speaks in clear where TLS has to begin"),
     });
     expect(Buffer.concat(heard).toString()).toBe("");
-  });
-
-  it("and names other servers leads nobody to them", async () => {
-    const asked: string[] = [];
-    const elsewhere = await world.server((socket) => {
-      asked.push("asked");
-      socket.destroy();
-    });
-    const own = await world.relay();
-    const naming = (real: object) => info({ ...real, connect_urls: [`127.0.0.1:${elsewhere}`] });
-    const server = await between(naming, [], own);
-    const who = { zone: "connector", instance: "c9" } as const;
-    const bus = await own.nats.join(who, { servers: [server], caFile });
-    await own.nats.server.kill();
-    await until("a try that fails", () => own.nats.logged.includes("warn NATS is not reached this way"), {
-      within: 10_000,
-    });
-    await own.nats.server.restart();
-    // Were the named one in the list it would have had its turn between two tries of the first.
-    await until("the relay again", () => bus.connected(), { within: 10_000 });
-    expect(asked).toEqual([]);
   });
 
   it.each([
