@@ -155,7 +155,11 @@ describe.each(wires)("on the wire of %s", (wire) => {
     expect(refused.message.result?.isError).toBe(true);
     expect(saidBy(await work.bash("echo on"))).toBe("on");
     const reply = await work.bash("kill -9 1; kill -9 2; sleep 60; echo fresh");
-    expect(reply.text).toMatch(/lost/);
+    expect(saidBy(reply)).toMatch(
+      wire === "2025-11-25"
+        ? /^The sandbox ended during this call, and its .* are lost/
+        : /^This sandbox is gone, and its .* are lost/,
+    );
     expectLost(wire, await work.bash("echo fresh"));
   });
 
