@@ -19,3 +19,14 @@ test("every promise of the threat model names a test that is there", () => {
   expect(missing).toEqual([]);
   expect(count).toBeGreaterThan(20);
 });
+
+test("every cell of the zones' table names a test that is there", () => {
+  const text = readFileSync(join(root, "docs/guides/deploy.md"), "utf8");
+  const links = [...text.matchAll(/\]\(\.\.\/\.\.\/([^ )]+\.test\.ts)(?: "([^"]+)")?\)/g)];
+  const missing = links.filter(([, file = "", title = ""]) => {
+    const path = join(root, file);
+    return !existsSync(path) || !readFileSync(path, "utf8").includes(title);
+  });
+  expect(missing.map(([, file, title]) => `${file}: ${title}`)).toEqual([]);
+  expect(links.length).toBeGreaterThan(15);
+});

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { leakCheck, type Server, startServer } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listeningSockets, processTree } from "../e2e/processes.fixture.ts";
 import { listens, mayDial, type Place, places } from "./dials.ts";
 import { networkProblem } from "./network.fixture.ts";
 import { logged, program } from "./roads.fixture.ts";
@@ -40,6 +41,13 @@ describe.skipIf(problem !== undefined)("zones in networks of their own", { shuff
     expect(await world.call("tickets", "execute_sql", { sql })).toContain("v-approle-sallypo");
     const command = 'curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" "$ORDERS_URL/A-1001"';
     expect(await world.call("sandbox", "bash", { command })).toContain("Ada Lovelace");
+  });
+
+  it("listen on nothing, but for the edge", () => {
+    const listening = [...world.zones].filter(([, { pid }]) =>
+      processTree([pid]).some((one) => listeningSockets(one.pid).length > 0),
+    );
+    expect(listening.map(([zone]) => zone)).toEqual(["edge"]);
   });
 
   it("connect in the directions of the table, and every other dial is dropped and counted", async () => {
