@@ -1,4 +1,4 @@
-import { type Contender, openContenders } from "./contenders.ts";
+import { type Contender, openContenders, rawBubblewrap } from "./contenders.ts";
 import { processesOf, pssOf } from "./processes.ts";
 import { soak } from "./soak.ts";
 import { openSandboxWorld, type SandboxWorld } from "./world.ts";
@@ -21,6 +21,7 @@ export async function benchSandbox(options: SandboxBenchOptions, say: (line: str
   try {
     await coldStarts(world, options, say);
     await manyAtOnce(world, options.creations, say);
+    await kills(world, options.rounds, say);
     await warmCalls(world, options.warm, say);
     await idle(world, options.idle, say);
     if (options.soak > 0) await soak(world, { count: options.soak, concurrency, say });
@@ -60,15 +61,50 @@ async function coldStarts(world: SandboxWorld, { rounds }: SandboxBenchOptions, 
   }
 }
 
+/** In turns, a third of them at a time, with who the cold starts are compared with. */
 async function manyAtOnce(world: SandboxWorld, count: number, say: (line: string) => void): Promise<void> {
-  const began = performance.now();
-  await inLanes(count, concurrency, async () => {
-    const { end } = await world.start();
-    await end();
-  });
-  const seconds = (performance.now() - began) / 1000;
+  const raw = rawBubblewrap(world);
+  const perSecond = async (start: () => Promise<() => Promise<void>>): Promise<number> => {
+    const began = performance.now();
+    await inLanes(Math.ceil(count / 3), concurrency, async () => await (await start())());
+    return Math.ceil(count / 3) / ((performance.now() - began) / 1000);
+  };
+  const ours: number[] = [];
+  const bare: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    bare.push(await perSecond(() => raw.start()));
+    ours.push(await perSecond(async () => (await world.start()).end));
+  }
+  const [own, other] = [quantile(ours, 0.5), quantile(bare, 0.5)];
   say(
-    `\n${count} created, answered and destroyed, ${concurrency} at once: ${(count / seconds).toFixed(0)}/s`,
+    `\n${count} created, answered and destroyed, ${concurrency} at once: ${own.toFixed(0)}/s (${(own / other).toFixed(2)}x of bare bubblewrap's ${other.toFixed(0)}/s)`,
+  );
+}
+
+/** Sessions of their own, forked twice, that ignore signals; two of the six are stopped. */
+const stubborn = `trap '' TERM INT HUP; for n in 1 2 3 4 5 6; do export n; (setsid sh -c '[ $((n % 3)) -eq 0 ] && kill -STOP $$; sleep 1000' >/dev/null 2>&1 &); done`;
+
+async function kills(world: SandboxWorld, rounds: number, say: (line: string) => void): Promise<void> {
+  const times: number[] = [];
+  let before = 0;
+  let left = 0;
+  for (let round = 0; round < rounds; round++) {
+    const { client, kill } = await world.start();
+    const exec = await client.exec({
+      argv: ["/bin/sh", "-c", stubborn],
+      cwd: "/workspace",
+      env: { PATH: "/usr/bin" },
+    });
+    for await (const _ of exec.output());
+    await exec.exit;
+    before += processesOf(world.uids).length;
+    const began = performance.now();
+    await kill();
+    times.push(performance.now() - began);
+    left += processesOf(world.uids).length;
+  }
+  say(
+    `\ngone after kill, ${(before / rounds).toFixed(0)} processes that would stay: p50 ${ms(quantile(times, 0.5))}  p95 ${ms(quantile(times, 0.95))} (the promise is 50 ms), ${left} processes left`,
   );
 }
 

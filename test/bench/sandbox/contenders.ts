@@ -1,11 +1,11 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { promisify } from "node:util";
 import { SandboxManager } from "@anthropic-ai/sandbox-runtime";
 import { SandboxClient } from "@sallyport/sandbox-agent";
+import { runc } from "./runc.ts";
 import type { SandboxWorld } from "./world.ts";
 
 export interface Contender {
@@ -22,8 +22,6 @@ export interface Contenders {
   close(): Promise<void>;
 }
 
-const run = promisify(execFile);
-
 export async function openContenders(world: SandboxWorld): Promise<Contenders> {
   const base = join(world.folder, "base");
   await mkdir(base);
@@ -37,26 +35,21 @@ export async function openContenders(world: SandboxWorld): Promise<Contenders> {
     },
   ];
   const absent: string[] = [];
-  const runtime = await sandboxRuntime().catch((cause: Error) => cause);
-  if (runtime instanceof Error)
-    absent.push(`@anthropic-ai/sandbox-runtime: not measured: ${runtime.message}`);
-  else contenders.push(runtime);
-  const runc = await run("runc", ["--version"]).then(
-    () => "on PATH, but this bench has no bundle for it",
-    () => "not on PATH",
-  );
-  absent.push(`runc: not measured: ${runc}`);
+  const others = { "@anthropic-ai/sandbox-runtime": sandboxRuntime, runc };
+  for (const [name, open] of Object.entries(others)) {
+    const found = await open(world).catch((cause: Error) => cause);
+    if (found instanceof Error) absent.push(`${name}: not measured: ${found.message}`);
+    else contenders.push(found);
+  }
   return {
     contenders,
     absent,
-    async close() {
-      if (!(runtime instanceof Error)) await SandboxManager.reset();
-    },
+    close: () => SandboxManager.reset(),
   };
 }
 
-/** The same namespaces, mounts and agent; no uid of its own disk, cgroup, filter of calls or proof. */
-function rawBubblewrap({ bwrap, agent, uids }: SandboxWorld): Contender {
+/** The same namespaces and agent, started by Node; no disk, cgroup, filter of calls, uid or proof of its own. */
+export function rawBubblewrap({ bwrap, agent, uids }: SandboxWorld): Contender {
   const args = [
     ...["--unshare-user", "--unshare-all", "--disable-userns", "--cap-drop", "ALL", "--new-session"],
     ...["--die-with-parent", "--uid", "1000", "--gid", "1000", "--ro-bind", "/usr", "/usr"],
@@ -87,8 +80,9 @@ function rawBubblewrap({ bwrap, agent, uids }: SandboxWorld): Contender {
 }
 
 /** Started once, as its users do; then one command is wrapped and run. It has no agent: ready is when that has ended. */
-async function sandboxRuntime(): Promise<Contender> {
+async function sandboxRuntime({ bwrap }: SandboxWorld): Promise<Contender> {
   await SandboxManager.initialize({
+    bwrapPath: bwrap,
     network: { allowedDomains: [], deniedDomains: [] },
     filesystem: { denyRead: [], allowWrite: ["/tmp"], denyWrite: [] },
   });

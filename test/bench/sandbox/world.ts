@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  type BubblewrapDriver,
   bubblewrapDriver,
   passableFolder,
   reachableBubblewrap,
@@ -13,7 +12,6 @@ import { buildAgent, SandboxClient } from "@sallyport/sandbox-agent";
 import { findTool } from "@sallyport/testkit";
 
 export interface SandboxWorld {
-  readonly driver: BubblewrapDriver;
   readonly bwrap: string;
   readonly agent: string;
   readonly folder: string;
@@ -21,8 +19,16 @@ export interface SandboxWorld {
   readonly uids: UidRange;
   readonly spec: SandboxSpec;
   /** A sandbox whose agent has answered. */
-  start(change?: Partial<SandboxSpec>): Promise<{ client: SandboxClient; end(): Promise<void> }>;
+  start(change?: Partial<SandboxSpec>): Promise<Started>;
   close(): Promise<void>;
+}
+
+export interface Started {
+  readonly client: SandboxClient;
+  /** Its agent ends by itself, as it does when its session ends. */
+  end(): Promise<void>;
+  /** The sandbox is killed, with an agent that was not told. */
+  kill(): Promise<void>;
 }
 
 const MiB = 1_048_576;
@@ -49,7 +55,6 @@ export async function openSandboxWorld(say: (line: string) => void): Promise<San
   const { class: judged } = await driver.probe();
   say(`class: ${Object.values(judged).join(", ")}`);
   return {
-    driver,
     bwrap,
     agent,
     folder,
@@ -64,6 +69,9 @@ export async function openSandboxWorld(say: (line: string) => void): Promise<San
         client,
         async end() {
           client.close();
+          await sandbox.destroy();
+        },
+        async kill() {
           await sandbox.destroy();
         },
       };

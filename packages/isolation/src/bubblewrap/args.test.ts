@@ -8,7 +8,7 @@ const spec: SandboxSpec = {
   temporaryBytes: 2_000,
   limits: {},
 };
-const places = { etc: "/state/etc", covered: ["/proc/keys"], workspace: "/state/disk" };
+const places = { etc: "/state/etc", covered: ["/proc/keys"], workspace: "/state/disk", waits: false };
 const args = bubblewrapArgs(spec, places);
 const said = ` ${args.join(" ")} `;
 
@@ -30,7 +30,7 @@ describe("bubblewrap is told", () => {
     ["how large /dev/shm may become", "--size 2000 --perms 1777 --tmpfs /dev/shm "],
     ["to let nobody write to the root", "--remount-ro / "],
     ["which calls to refuse", "--seccomp 5"],
-    ["to wait until limits hold", "--block-fd 7"],
+    ["to tell of its first process", "--info-fd 6"],
   ])("%s", (_, flags) => {
     expect(said).toContain(` ${flags.trim()} `);
   });
@@ -42,6 +42,11 @@ describe("bubblewrap is told", () => {
     expect(args.lastIndexOf("--remount-ro")).toBeGreaterThan(last);
     expect(args[args.lastIndexOf("--remount-ro") + 1]).toBe("/");
   });
+});
+
+it("bubblewrap is told to wait where a limit is set on its first process, and nowhere else", () => {
+  expect(args).not.toContain("--block-fd");
+  expect(bubblewrapArgs(spec, { ...places, waits: true }).join(" ")).toContain("--block-fd 7");
 });
 
 it("sizes a workspace of its own where nothing is mounted, and refuses what that cannot hold", () => {

@@ -1,8 +1,8 @@
 import type { SandboxSpec } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
 
-/** Descriptors that bubblewrap inherits. Only `agent` is left open for the sandbox. */
-export const descriptors = { agent: 3, args: 4, seccomp: 5, info: 6, block: 7 } as const;
+/** Descriptors that the launcher gives to bubblewrap; the first, 3, is the agent's and alone is left to the sandbox. */
+const descriptors = { seccomp: 5, info: 6, block: 7 } as const;
 
 export interface Places {
   /** Folder of files that become /etc. */
@@ -11,6 +11,8 @@ export interface Places {
   readonly covered: readonly string[];
   /** The mounted workspace. Without one it is a tmpfs of bubblewrap's own, which has no limit of inodes. */
   readonly workspace: string | undefined;
+  /** Whether the first process inside waits for a word until its processes are limited. */
+  readonly waits: boolean;
 }
 
 /** Inside, whoever it is outside. */
@@ -58,7 +60,8 @@ export function bubblewrapArgs(spec: SandboxSpec, places: Places): readonly stri
     ...["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"],
     ...["--setenv", "HOME", "/tmp/home", "--setenv", "LANG", "C.UTF-8"],
     ...["--seccomp", String(descriptors.seccomp)],
-    ...["--info-fd", String(descriptors.info), "--block-fd", String(descriptors.block)],
+    ...["--info-fd", String(descriptors.info)],
+    ...(places.waits ? ["--block-fd", String(descriptors.block)] : []),
   ];
 }
 

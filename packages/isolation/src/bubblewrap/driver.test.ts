@@ -45,7 +45,7 @@ const processesWith = async (uid: number): Promise<number> => {
 
 /** The uid that root's sandboxes have outside, told by who owns its workspace. */
 const uidOf = async ({ id }: Sandbox): Promise<number> =>
-  (await stat(join(world.options.state, "sandboxes", id, "disk/upper"))).uid;
+  (await stat(join(world.options.state, "sandboxes", id, "upper"))).uid;
 
 describe.skipIf(!isRoot)("the bubblewrap driver of a runner that is root (skipped: this is not root)", () => {
   it("proves every check on this host", async () => {
@@ -145,7 +145,6 @@ describe.skipIf(!isRoot)("the bubblewrap driver of a runner that is root (skippe
   });
 
   it("survive kill: nothing that forked twice, ignores signals or is stopped lives on", async () => {
-    const took: number[] = [];
     for (let round = 0; round < 5; round++) {
       const sandbox = await world.start();
       const uid = await uidOf(sandbox);
@@ -154,13 +153,10 @@ describe.skipIf(!isRoot)("the bubblewrap driver of a runner that is root (skippe
         `$SIG{$_} = "IGNORE" for qw(TERM INT HUP); for my $n (1..6) { next if fork(); system("true"); exit 0 if $n % 2 && fork(); kill "STOP", $$ if $n % 3 == 0; sleep 1000 while 1 } "started"`,
       );
       expect(started).toBe("started");
-      const began = performance.now();
+      // How long that takes, `pnpm bench sandbox` tells: tests share their processors.
       await sandbox.destroy();
-      took.push(performance.now() - began);
       expect(await processesWith(uid)).toBe(0);
     }
-    // On two processors that nobody else uses it takes under 50 ms (`pnpm bench sandbox`); tests share theirs.
-    expect(Math.min(...took)).toBeLessThan(1_000);
   });
 
   it("counts what a sandbox used, and that it ran out of memory", async () => {

@@ -3,12 +3,11 @@ import { cgroupsV1 } from "../cgroup/v1.ts";
 import { cgroupsV2 } from "../cgroup/v2.ts";
 import type { IsolationDriver } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
-import { openMounts } from "../mounts/mounts.ts";
+import { openLauncher } from "../launcher/launcher.ts";
 import { probe } from "../probe/probe.ts";
-import { inheritedDescriptors } from "./inherited.ts";
 import { impassable } from "./passable.ts";
-import { findPrlimit } from "./prlimit.ts";
 import { reap } from "./reap.ts";
+import { keyFiles } from "./sources.ts";
 import { type StartDeps, startSandbox } from "./start.ts";
 import { openState } from "./state.ts";
 import { type UidRange, uidsOf } from "./uids.ts";
@@ -39,7 +38,7 @@ export async function bubblewrapDriver(options: BubblewrapOptions): Promise<Bubb
   const deps = await open(options);
   const judged: Capabilities["class"] = {
     user: deps.uids ? "own-uid" : "shared-uid",
-    limits: deps.cgroups?.kind ?? (deps.prlimit ? "prlimit" : "none"),
+    limits: deps.cgroups?.kind ?? "prlimit",
     workspace: deps.uids ? "mounted" : "tmpfs",
   };
   let probed: Promise<Capabilities> | undefined;
@@ -64,10 +63,10 @@ export async function bubblewrapDriver(options: BubblewrapOptions): Promise<Bubb
       try {
         await Promise.all([...deps.living.values()].map((destroy) => destroy()));
         await deps.cgroups?.close();
-        await deps.state.removeAll();
       } finally {
-        await deps.mounts?.close();
+        await deps.launcher.close();
       }
+      await deps.state.removeAll();
     },
   };
 }
@@ -99,17 +98,16 @@ async function open(options: BubblewrapOptions): Promise<StartDeps> {
       "setup",
       `delegatedCgroup: ${delegatedCgroup} has not memory, pids and cpu to give`,
     );
-  const mounts = root ? openMounts() : undefined;
-  const opened = await openState({ root: state, arch, mounts });
-  const cgroups = delegated ?? (await cgroupsV1(cgroupRoot, name));
+  const own = root && uids ? uidsOf(uids) : undefined;
+  const opened = await openState({ root: state, arch });
   return {
     bwrap,
-    inherited: await inheritedDescriptors(),
     state: opened,
-    uids: root && uids ? uidsOf(uids) : undefined,
-    mounts,
-    cgroups,
-    prlimit: cgroups ? undefined : await findPrlimit(),
+    uids: own,
+    covered: await keyFiles(),
+    cgroups: delegated ?? (await cgroupsV1(cgroupRoot, name)),
+    // Last: whoever finds the options wrong leaves nothing behind.
+    launcher: await openLauncher({ folder: opened.launcher }),
     living: new Map(),
   };
 }

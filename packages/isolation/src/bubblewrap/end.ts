@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Cgroup } from "../cgroup/cgroup.ts";
 import { IsolationError } from "../isolation-error.ts";
-import type { Launched } from "./launch.ts";
+import type { Launched } from "../launcher/launcher.ts";
 
 const patienceMilliseconds = 5_000;
 
@@ -11,15 +11,17 @@ const patienceMilliseconds = 5_000;
  * ignored or stopped, and reports that one gone only after all others.
  */
 export async function endSandbox(
-  { initPid, monitor, ended }: Launched,
+  { first, kill, ended }: Launched,
   cgroup: Cgroup | undefined,
 ): Promise<void> {
-  // While the monitor lives it has not reaped the first process, so the number is not another's yet.
-  if (monitor.exitCode === null && monitor.signalCode === null) kill(initPid);
-  const late = pause(patienceMilliseconds, "late", { ref: false });
-  if ((await Promise.race([ended, late])) === "late") monitor.kill("SIGKILL");
-  if (cgroup) await emptied(cgroup);
-  else await gone(initPid);
+  kill();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patienceMilliseconds);
+  });
+  await Promise.race([ended, late]);
+  clearTimeout(timer);
+  if (!cgroup) await gone(first);
 }
 
 /**

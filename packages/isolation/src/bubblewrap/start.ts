@@ -1,31 +1,28 @@
 import { randomBytes } from "node:crypto";
-import { lchown, mkdir } from "node:fs/promises";
+import { lchown } from "node:fs/promises";
 import type { Cgroup, Cgroups } from "../cgroup/cgroup.ts";
 import type { Sandbox, SandboxSpec, Usage, Workspace } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
-import type { Mounts } from "../mounts/mounts.ts";
+import { type Launched, type Launcher, type Reads, StepFailed } from "../launcher/launcher.ts";
+import type { Step } from "../launcher/steps.ts";
 import { diffWorkspace, type Layers } from "../workspace/diff.ts";
 import { exportArchive } from "../workspace/export-archive.ts";
 import { bubblewrapArgs } from "./args.ts";
-import { mountWorkspace } from "./disk.ts";
+import { type Disk, diskOf, fill } from "./disk.ts";
 import { emptied, endSandbox } from "./end.ts";
-import { type Launched, launch } from "./launch.ts";
-import { limitProcesses } from "./prlimit.ts";
-import { assertSocket, keyFiles } from "./sources.ts";
+import { assertSocket } from "./sources.ts";
 import type { State } from "./state.ts";
 import type { Uids } from "./uids.ts";
 
 export interface StartDeps {
   readonly bwrap: string;
-  readonly inherited: readonly number[];
   readonly state: State;
+  readonly launcher: Launcher;
   /** Undefined for a runner that isn't root. */
   readonly uids: Uids | undefined;
-  /** Undefined for a runner that isn't root. */
-  readonly mounts: Mounts | undefined;
   readonly cgroups: Cgroups | undefined;
-  /** The program that limits processes, where there is no cgroup and it is. */
-  readonly prlimit: string | undefined;
+  /** Files of /proc to cover with nothing. */
+  readonly covered: readonly string[];
   /** By id: what `reap` must not touch and `close` must destroy. */
   readonly living: Map<string, () => Promise<unknown>>;
 }
@@ -42,25 +39,22 @@ export async function startSandbox(
   spec: SandboxSpec,
   archive?: AsyncIterable<Uint8Array>,
 ): Promise<Sandbox> {
-  const { state, uids, cgroups, living } = deps;
+  const { state, launcher, uids, cgroups, living } = deps;
   const id = randomBytes(8).toString("hex");
   const uid = uids?.take();
-  let cgroup: Cgroup | undefined;
-  let layers: Layers | undefined;
+  const folder = state.folder(id);
+  const cgroup = cgroups?.of(id, spec.limits);
+  let disk: Disk | undefined;
   let launched: Launched | undefined;
   const putAway = async (): Promise<Usage> => {
     if (launched) await endSandbox(launched, cgroup);
-    else if (cgroup) await emptied(cgroup);
-    else await cgroups?.existing(id).remove();
     launched?.socket.destroy();
-    // Nothing runs any more. Both are waited for, whatever comes of one.
-    const [used, removed] = await Promise.allSettled([usedAndGone(cgroup), state.remove(id)]);
-    if (used.status === "rejected") throw used.reason;
-    if (removed.status === "rejected") throw removed.reason;
+    const last: readonly Step[] = [...(disk?.unmount ?? []), { do: "rmdir", path: folder }];
+    const used = await usedAndGone(launcher, cgroup, last);
     // Last: a uid that still owns a process must not become another sandbox's.
     if (uid !== undefined) uids?.giveBack(uid);
     living.delete(id);
-    return used.value;
+    return used;
   };
   let destroyed: Promise<Usage> | undefined;
   const destroy = (): Promise<Usage> => {
@@ -69,73 +63,72 @@ export async function startSandbox(
   };
   living.set(id, destroy);
   try {
-    const prepare = async (): Promise<readonly string[]> => {
-      const covered = keyFiles();
-      const place = { folder: state.folder(id), uid, archive };
-      // Both are waited for, whatever comes of one: what was made is put away.
-      const [mounted, grouped] = await Promise.allSettled([
-        makeWorkspace(deps, spec, place),
-        cgroups?.create(id, spec.limits),
-      ]);
-      if (grouped.status === "rejected") throw grouped.reason;
-      cgroup = grouped.value;
-      if (mounted.status === "rejected") throw mounted.reason;
-      layers = mounted.value;
-      return bubblewrapArgs(spec, {
-        etc: state.etc,
-        covered: await covered,
-        workspace: layers?.merged,
-      });
-    };
-    launched = await launch({
-      bwrap: deps.bwrap,
-      prepare,
-      seccomp: state.seccomp,
-      inherited: deps.inherited,
-      uid,
-      beforeStart: async (pid) => {
-        await cgroup?.join(pid);
-        const { pids } = spec.limits;
-        if (deps.prlimit !== undefined && pids !== undefined)
-          await limitProcesses(deps.prlimit, { pid, uid, pids });
-      },
+    disk = await workspaceDisk(spec, { folder, uid, filled: archive !== undefined });
+    const args = bubblewrapArgs(spec, {
+      etc: state.etc,
+      covered: deps.covered,
+      workspace: disk?.merged,
+      waits: !cgroup && spec.limits.pids !== undefined,
     });
-    const workspace = layers && workspaceOf(layers);
-    return { id, workspace, socket: launched.socket, ended: launched.ended, destroy };
+    const steps: Step[] = [state.make(id), ...(disk?.mount ?? [])];
+    if (archive && disk && uid !== undefined) {
+      await launcher.run(steps.splice(0));
+      const { bytes, inodes } = spec.workspace;
+      await fill(disk.upper, archive, { owner: uid, bytes, inodes });
+    }
+    launched = await launcher.launch([...steps, ...(disk?.cover ?? []), ...(cgroup?.make ?? [])], {
+      id,
+      uid,
+      bwrap: deps.bwrap,
+      seccomp: state.seccomp,
+      args,
+      groups: cgroup?.joins ?? [],
+      pids: cgroup ? undefined : spec.limits.pids,
+    });
+    const { socket, ended } = launched;
+    return { id, workspace: disk && workspaceOf(disk), socket, ended, destroy };
   } catch (cause) {
     await destroy();
     throw cause;
   }
 }
 
-async function usedAndGone(cgroup: Cgroup | undefined): Promise<Usage> {
-  const usage = (await cgroup?.usage()) ?? uncounted;
-  await cgroup?.remove();
-  return usage;
+/** What it used, counted once nothing of it runs; then all of it is gone. */
+async function usedAndGone(
+  launcher: Launcher,
+  cgroup: Cgroup | undefined,
+  last: readonly Step[],
+): Promise<Usage> {
+  const remove = (): Promise<Reads> => launcher.run([...(cgroup?.remove ?? []), ...last]);
+  const reads = await remove().catch(async (cause: unknown) => {
+    const busy = cause instanceof StepFailed && cause.step?.do === "rmdir" && cause.errno === "EBUSY";
+    if (!busy || !cgroup) throw cause;
+    await emptied(cgroup);
+    return await remove();
+  });
+  return cgroup ? cgroup.usageOf(reads) : uncounted;
 }
 
-interface WorkspacePlace {
+interface DiskPlace {
   readonly folder: string;
   readonly uid: number | undefined;
-  readonly archive: AsyncIterable<Uint8Array> | undefined;
+  readonly filled: boolean;
 }
 
-async function makeWorkspace(
-  { mounts }: StartDeps,
-  spec: SandboxSpec,
-  { folder, uid, archive }: WorkspacePlace,
-): Promise<Layers | undefined> {
-  await mkdir(folder, { mode: 0o711 });
-  if (spec.egress) await assertSocket(spec.egress.socket);
-  if (mounts === undefined || uid === undefined) {
-    if (archive === undefined) return undefined;
+async function workspaceDisk(
+  { workspace, egress }: SandboxSpec,
+  { folder, uid, filled }: DiskPlace,
+): Promise<Disk | undefined> {
+  if (egress) await assertSocket(egress.socket);
+  if (uid === undefined) {
+    if (!filled) return undefined;
     throw new IsolationError("refused", "a runner that is not root cannot fill a workspace", {
       field: "workspace.archive",
     });
   }
   // Connecting needs the right to write; no other sandbox gets it.
-  if (spec.egress) await lchown(spec.egress.socket, uid, uid);
-  return await mountWorkspace(folder, spec.workspace, { mounts, uid, archive });
+  if (egress) await lchown(egress.socket, uid, uid);
+  return diskOf(folder, workspace, uid);
 }
 
 function workspaceOf(layers: Layers): Workspace {

@@ -1,16 +1,14 @@
 import { readdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A file of one number; undefined where there is none. */
-export async function readNumber(file: string): Promise<number | undefined> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  return /^\d+\s*$/.test(text) ? Number(text) : undefined;
+/** Pure. The content of a file of one number; undefined where there is none. */
+export function numberOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** The number after `key` in a file of `key number` lines. */
-export async function readKey(file: string, key: string): Promise<number | undefined> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  const line = text.split("\n").find((each) => each.startsWith(`${key} `));
+/** Pure. The number after `key` in a file of `key number` lines. */
+export function keyOf(text: string | undefined, key: string): number | undefined {
+  const line = text?.split("\n").find((each) => each.startsWith(`${key} `));
   return line === undefined ? undefined : Number(line.slice(key.length + 1));
 }
 

@@ -1,7 +1,8 @@
-import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Cgroup, Cgroups, Limits } from "./cgroup.ts";
-import { folders, readKey, readNumber, readPids, removeGroup } from "./files.ts";
+import type { Step } from "../launcher/steps.ts";
+import { type Cgroup, type Cgroups, type Limits, ownProcesses } from "./cgroup.ts";
+import { folders, keyOf, numberOf, readPids, removeGroup } from "./files.ts";
 import { ownPath } from "./own-path.ts";
 
 const controllers = ["memory", "pids", "cpu", "cpuacct"] as const;
@@ -23,21 +24,14 @@ export async function cgroupsV1(root: string, name: string): Promise<Cgroups | u
     }
     parents[controller] = join(parent, `sallyport-${name}`);
   }
+  for (const parent of Object.values(parents)) await mkdir(parent, { recursive: true });
   return groupsBelow(parents as Parents);
 }
 
 function groupsBelow(parents: Parents): Cgroups {
-  const of = (id: string): Cgroup => group(id, parents);
   return {
     kind: "cgroup-v1",
-    async create(id, limits) {
-      await Promise.all(
-        controllers.map((controller) => mkdir(join(parents[controller], id), { recursive: true })),
-      );
-      await setLimits(id, parents, limits);
-      return of(id);
-    },
-    existing: of,
+    of: (id, limits = {}) => group(id, parents, limits),
     async ids() {
       const found = await Promise.all(controllers.map((controller) => folders(parents[controller])));
       return [...new Set(found.flat())];
@@ -48,61 +42,61 @@ function groupsBelow(parents: Parents): Cgroups {
   };
 }
 
-async function setLimits(id: string, parents: Parents, limits: Limits): Promise<void> {
-  const set = async (controller: keyof Parents, file: string, value: number): Promise<void> => {
-    await writeFile(join(parents[controller], id, file), String(value));
-  };
-  const memory = async (bytes: number): Promise<void> => {
-    await set("memory", "memory.limit_in_bytes", bytes);
-    // Memory and swap together. A kernel that does not count swap has no such file: then nothing goes there unseen,
-    // or the probe's memory check fails.
-    await set("memory", "memory.memsw.limit_in_bytes", bytes).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== "ENOENT" && cause.code !== "EACCES") throw cause;
-    });
-  };
-  const processor = async (cores: number): Promise<void> => {
-    await set("cpu", "cpu.cfs_period_us", periodMicroseconds);
-    await set("cpu", "cpu.cfs_quota_us", Math.round(cores * periodMicroseconds));
-  };
-  await Promise.all([
-    limits.memoryBytes === undefined ? undefined : memory(limits.memoryBytes),
-    limits.pids === undefined ? undefined : set("pids", "pids.max", limits.pids),
-    limits.cpus === undefined ? undefined : processor(limits.cpus),
-  ]);
-}
-
-function group(id: string, parents: Parents): Cgroup {
-  const memory = join(parents.memory, id);
+function group(id: string, parents: Parents, limits: Limits): Cgroup {
+  const at = (controller: keyof Parents, file = ""): string => join(parents[controller], id, file);
   return {
-    async join(pid) {
-      await Promise.all(
-        controllers.map((controller) =>
-          writeFile(join(parents[controller], id, "cgroup.procs"), String(pid)),
-        ),
-      );
-    },
-    async pids() {
-      const found = await Promise.all(
-        controllers.map((controller) => readPids(join(parents[controller], id))),
-      );
-      return [...new Set(found.flat())];
-    },
-    async usage() {
-      const [nanoseconds, peakMemoryBytes, outOfMemoryKills, throttledPeriods] = await Promise.all([
-        readNumber(join(parents.cpuacct, id, "cpuacct.usage")),
-        readNumber(join(memory, "memory.max_usage_in_bytes")),
-        readKey(join(memory, "memory.oom_control"), "oom_kill"),
-        readKey(join(parents.cpu, id, "cpu.stat"), "nr_throttled"),
-      ]);
+    make: [
+      ...controllers.map((controller): Step => ({ do: "mkdir", path: at(controller), mode: 0o755 })),
+      ...limitSteps(at, limits),
+    ],
+    // A thread that moves itself, by `tasks`, is moved without a wait for all processors.
+    joins: controllers.map((controller) => at(controller, "tasks")),
+    remove: [
+      { do: "read", path: at("cpuacct", "cpuacct.usage") },
+      { do: "read", path: at("memory", "memory.max_usage_in_bytes") },
+      { do: "read", path: at("memory", "memory.oom_control") },
+      { do: "read", path: at("cpu", "cpu.stat") },
+      ...controllers.map((controller): Step => ({ do: "rmdir", path: at(controller) })),
+    ],
+    usageOf([nanoseconds, peak, killed, throttled]) {
+      const used = numberOf(nanoseconds);
       return {
-        cpuMilliseconds: nanoseconds === undefined ? undefined : Math.round(nanoseconds / 1e6),
-        peakMemoryBytes,
-        outOfMemoryKills,
-        throttledPeriods,
+        cpuMilliseconds: used === undefined ? undefined : Math.round(used / 1e6),
+        peakMemoryBytes: numberOf(peak),
+        outOfMemoryKills: keyOf(killed, "oom_kill"),
+        throttledPeriods: keyOf(throttled, "nr_throttled"),
       };
     },
-    async remove() {
-      await Promise.all(controllers.map((controller) => removeGroup(join(parents[controller], id))));
+    async pids() {
+      const found = await Promise.all(controllers.map((controller) => readPids(at(controller))));
+      return [...new Set(found.flat())];
     },
   };
+}
+
+function limitSteps(
+  at: (controller: keyof Parents, file: string) => string,
+  { memoryBytes, pids, cpus }: Limits,
+): readonly Step[] {
+  const write = (path: string, value: number, fine: readonly string[] = []): Step => ({
+    do: "write",
+    path,
+    text: String(value),
+    fine,
+  });
+  const steps: Step[] = [];
+  if (memoryBytes !== undefined)
+    steps.push(
+      write(at("memory", "memory.limit_in_bytes"), memoryBytes),
+      // Memory and swap together. A kernel that does not count swap has no such file: then nothing goes there unseen,
+      // or the probe's memory check fails.
+      write(at("memory", "memory.memsw.limit_in_bytes"), memoryBytes, ["ENOENT"]),
+    );
+  if (pids !== undefined) steps.push(write(at("pids", "pids.max"), pids + ownProcesses));
+  if (cpus !== undefined)
+    steps.push(
+      write(at("cpu", "cpu.cfs_period_us"), periodMicroseconds),
+      write(at("cpu", "cpu.cfs_quota_us"), Math.round(cpus * periodMicroseconds)),
+    );
+  return steps;
 }

@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Cgroup, Cgroups, Limits } from "./cgroup.ts";
-import { folders, readKey, readNumber, readPids, removeGroup } from "./files.ts";
+import type { Step } from "../launcher/steps.ts";
+import { type Cgroup, type Cgroups, type Limits, ownProcesses } from "./cgroup.ts";
+import { folders, keyOf, numberOf, readPids, removeGroup } from "./files.ts";
 
 const controllers = ["memory", "pids", "cpu"] as const;
 const periodMicroseconds = 100_000;
@@ -24,50 +25,51 @@ export async function cgroupsV2(parent: string, name: string): Promise<Cgroups |
   }
   return {
     kind: "cgroup-v2",
-    async create(id, limits) {
-      await mkdir(join(own, id), { recursive: true });
-      await setLimits(join(own, id), limits);
-      return group(join(own, id));
-    },
-    existing: (id) => group(join(own, id)),
+    of: (id, limits = {}) => group(join(own, id), limits),
     ids: () => folders(own),
     close: () => removeGroup(own),
   };
 }
 
-async function setLimits(folder: string, limits: Limits): Promise<void> {
-  if (limits.memoryBytes !== undefined) {
-    await writeFile(join(folder, "memory.max"), String(limits.memoryBytes));
-    await writeFile(join(folder, "memory.swap.max"), "0").catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== "ENOENT") throw cause; // a kernel without swap
-    });
-  }
-  if (limits.pids !== undefined) await writeFile(join(folder, "pids.max"), String(limits.pids));
-  if (limits.cpus !== undefined)
-    await writeFile(
-      join(folder, "cpu.max"),
-      `${Math.round(limits.cpus * periodMicroseconds)} ${periodMicroseconds}`,
-    );
-}
-
-function group(folder: string): Cgroup {
+function group(folder: string, limits: Limits): Cgroup {
   return {
-    join: (pid) => writeFile(join(folder, "cgroup.procs"), String(pid)),
-    pids: () => readPids(folder),
-    async usage() {
-      const [microseconds, peakMemoryBytes, outOfMemoryKills, throttledPeriods] = await Promise.all([
-        readKey(join(folder, "cpu.stat"), "usage_usec"),
-        readNumber(join(folder, "memory.peak")),
-        readKey(join(folder, "memory.events"), "oom_kill"),
-        readKey(join(folder, "cpu.stat"), "nr_throttled"),
-      ]);
+    make: [{ do: "mkdir", path: folder, mode: 0o755 }, ...limitSteps(folder, limits)],
+    joins: [join(folder, "cgroup.procs")],
+    remove: [
+      ...["cpu.stat", "memory.peak", "memory.events"].map(
+        (file): Step => ({
+          do: "read",
+          path: join(folder, file),
+        }),
+      ),
+      { do: "rmdir", path: folder },
+    ],
+    usageOf([processor, peak, events]) {
+      const microseconds = keyOf(processor, "usage_usec");
       return {
         cpuMilliseconds: microseconds === undefined ? undefined : Math.round(microseconds / 1000),
-        peakMemoryBytes,
-        outOfMemoryKills,
-        throttledPeriods,
+        peakMemoryBytes: numberOf(peak),
+        outOfMemoryKills: keyOf(events, "oom_kill"),
+        throttledPeriods: keyOf(processor, "nr_throttled"),
       };
     },
-    remove: () => removeGroup(folder),
+    pids: () => readPids(folder),
   };
+}
+
+function limitSteps(folder: string, { memoryBytes, pids, cpus }: Limits): readonly Step[] {
+  const write = (file: string, text: string, fine: readonly string[] = []): Step => ({
+    do: "write",
+    path: join(folder, file),
+    text,
+    fine,
+  });
+  const steps: Step[] = [];
+  if (memoryBytes !== undefined)
+    // A kernel without swap has no file for it.
+    steps.push(write("memory.max", String(memoryBytes)), write("memory.swap.max", "0", ["ENOENT"]));
+  if (pids !== undefined) steps.push(write("pids.max", String(pids + ownProcesses)));
+  if (cpus !== undefined)
+    steps.push(write("cpu.max", `${Math.round(cpus * periodMicroseconds)} ${periodMicroseconds}`));
+  return steps;
 }

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import type { Capabilities, Check, Protects } from "../capabilities.ts";
-import type { Sandbox, SandboxSpec } from "../driver.ts";
+import type { Sandbox, SandboxSpec, Usage } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
 import { ask } from "./ask.ts";
 import {
@@ -13,6 +13,7 @@ import {
   isolationAttacks,
   limitAttacks,
   probeSizes,
+  processorAttack,
   spaceAttacks,
 } from "./attacks.ts";
 import { insideAgent } from "./inside.ts";
@@ -29,7 +30,10 @@ export interface ProbeOptions {
 const mebibyte = 1_048_576;
 const below = "as it was";
 
-/** Makes the attacks inside two sandboxes of the class: one with an empty workspace, one with a base folder. */
+/**
+ * Makes the attacks inside sandboxes of the class: one with an empty workspace, one with little processor time, one with a
+ * base folder.
+ */
 export async function probe(options: ProbeOptions): Promise<Capabilities> {
   const { folder, class: judged } = options;
   await rm(folder, { recursive: true, force: true });
@@ -45,9 +49,13 @@ export async function probe(options: ProbeOptions): Promise<Capabilities> {
     const space = mounted ? [...spaceAttacks, inodeAttack] : spaceAttacks;
     const attacks = [...isolationAttacks, egressAttack, ...space, ...limits];
     const checks = await attempt(options, attacks);
+    if (!unlimited(judged).includes("limits.cpus"))
+      checks.push(...(await attempt(options, [processorAttack], { cpus: probeSizes.cpus })));
     if (mounted)
       checks.push(
-        ...(await attempt(options, [baseAttack], join(folder, "base"))).map(await unchanged(folder)),
+        ...(await attempt(options, [baseAttack], { base: join(folder, "base") })).map(
+          await unchanged(folder),
+        ),
       );
     return { driver: options.driver, class: judged, checks: [...checks, ...lacking(judged)] };
   } finally {
@@ -55,19 +63,37 @@ export async function probe(options: ProbeOptions): Promise<Capabilities> {
   }
 }
 
-async function attempt(options: ProbeOptions, attacks: readonly Attack[], base?: string): Promise<Check[]> {
-  let sandbox: Sandbox | undefined;
+interface Special {
+  readonly base?: string;
+  readonly cpus?: number;
+}
+
+async function attempt(
+  options: ProbeOptions,
+  attacks: readonly Attack[],
+  special: Special = {},
+): Promise<Check[]> {
+  let sandbox: Sandbox;
   try {
-    sandbox = await options.start(probeSpec(options, base));
-    const checks: Check[] = [];
-    for (const each of attacks) checks.push(judge(each, await answer(sandbox, each)));
-    return checks;
+    sandbox = await options.start(probeSpec(options, special));
   } catch (cause) {
     const why = cause instanceof IsolationError ? cause.reason : String(cause);
     return attacks.map((each) => judge(each, `no sandbox: ${why}`));
-  } finally {
-    await sandbox?.destroy();
   }
+  const checks: Check[] = [];
+  let used: Usage;
+  try {
+    for (const each of attacks) checks.push(judge(each, await answer(sandbox, each)));
+  } finally {
+    used = await sandbox.destroy();
+  }
+  return checks.map((check) => causedByQuota(check, used));
+}
+
+/** On a busy host a sandbox gets little processor time without any quota: only the kernel knows that it was cut short. */
+function causedByQuota(check: Check, { throttledPeriods = 0 }: Usage): Check {
+  if (check.protects !== "limits.cpus" || throttledPeriods > 0) return check;
+  return { ...check, proven: false, seen: `${check.seen}, but no quota was ever reached` };
 }
 
 async function answer({ socket }: Sandbox, { code }: Attack): Promise<string> {
@@ -122,9 +148,9 @@ function lacking(judged: Capabilities["class"]): readonly Check[] {
 
 function probeSpec(
   { folder, class: { limits, workspace } }: ProbeOptions,
-  base: string | undefined,
+  { base, cpus }: Special,
 ): SandboxSpec {
-  const { workspaceMiB, inodes, temporaryMiB, memoryMiB, pids, cpus } = probeSizes;
+  const { workspaceMiB, inodes, temporaryMiB, memoryMiB, pids } = probeSizes;
   return {
     agent: { file: join(folder, "agent") },
     workspace: {
@@ -133,12 +159,11 @@ function probeSpec(
       ...(base === undefined ? {} : { base }),
     },
     temporaryBytes: temporaryMiB * mebibyte,
-    limits:
-      limits === "none"
-        ? {}
-        : limits === "prlimit"
-          ? { pids }
-          : { memoryBytes: memoryMiB * mebibyte, pids, cpus },
+    limits: {
+      ...(limits === "none" ? {} : { pids }),
+      ...(limits === "none" || limits === "prlimit" ? {} : { memoryBytes: memoryMiB * mebibyte }),
+      ...(cpus === undefined ? {} : { cpus }),
+    },
     egress: { socket: join(folder, "door") },
   };
 }

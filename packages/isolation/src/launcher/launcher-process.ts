@@ -2,27 +2,30 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { Socket } from "node:net";
 import { IsolationError } from "../isolation-error.ts";
-import { requestBytes } from "./program.ts";
+import { frame } from "./steps.ts";
 
 /** It is gone, and whether it still did what it was asked is unknown. */
-export class MounterGone extends Error {
-  override readonly name = "MounterGone";
+export class LauncherGone extends Error {
+  override readonly name = "LauncherGone";
 }
 
-export interface Mounter {
+export interface LauncherProcess {
   readonly gone: boolean;
-  /** Answers in the order of asking. Throws MounterGone, or IsolationError("start") for what took too long. */
+  /** Answers in the order of asking. Throws LauncherGone, or IsolationError("start") for what took too long. */
   ask(fields: readonly string[]): Promise<string>;
   /** Lets it finish, then end. */
   close(): Promise<void>;
 }
 
-export interface MounterOptions {
+export interface LauncherProcessOptions {
   /** Absolute path of Perl. */
   readonly perl: string;
   readonly program: string;
   /** For one answer, those before it included. */
   readonly milliseconds: number;
+  /** What it tells of without being asked. */
+  readonly told: (line: string) => void;
+  readonly onGone: () => void;
 }
 
 interface Waiting {
@@ -31,19 +34,20 @@ interface Waiting {
   readonly late: NodeJS.Timeout;
 }
 
-const lineBytes = 64;
+const lineBytes = 65_536;
 
-export function startMounter({ perl, program, milliseconds }: MounterOptions): Mounter {
+export function startLauncher(options: LauncherProcessOptions): LauncherProcess {
+  const { perl, program, milliseconds } = options;
   const child: ChildProcess = spawn(perl, ["-e", program], {
     env: {},
     cwd: "/",
-    // Ctrl-C and a supervisor's SIGTERM go to whole groups: what is mounted then is still to be unmounted.
+    // Ctrl-C and a supervisor's SIGTERM go to whole groups: sandboxes are the runner's to end, after its calls.
     detached: true,
     stdio: ["pipe", "pipe", "ignore"],
   });
   // Both are absent when the runner has no descriptor left.
   const { stdin, stdout } = child;
-  // It alone must not keep a runner alive; the timer of what was asked does.
+  // It alone must not keep a runner alive; the timer of what was asked does, and a sandbox's socket.
   child.unref();
   if (stdout instanceof Socket) stdout.unref();
   const queue: Waiting[] = [];
@@ -51,27 +55,34 @@ export function startMounter({ perl, program, milliseconds }: MounterOptions): M
   let gone = false;
 
   const end = (why: string, cause?: unknown): void => {
+    if (gone) return;
     gone = true;
     child.kill("SIGKILL");
     stdin?.destroy();
     stdout?.destroy();
     for (const { fail, late } of queue.splice(0)) {
       clearTimeout(late);
-      fail(new MounterGone(why, { cause }));
+      fail(new LauncherGone(why, { cause }));
     }
+    options.onGone();
+  };
+  const hear = (line: string): void => {
+    if (!/^(?:ok|no)\b/.test(line)) {
+      options.told(line);
+      return;
+    }
+    const waiting = queue.shift();
+    clearTimeout(waiting?.late);
+    if (waiting === undefined) end("it answered without being asked");
+    else waiting.answer(line);
   };
   child.on("error", (cause) => end("it could not be run", cause));
   stdin?.on("error", () => {}); // told by its end
   stdout?.once("close", () => end("it ended"));
   stdout?.on("data", (chunk: Buffer) => {
-    const [last = "", ...lines] = (rest + chunk.toString("latin1")).split("\n").reverse();
-    rest = last;
-    for (const line of lines.reverse()) {
-      const waiting = queue.shift();
-      if (waiting === undefined) return end("it answered without being asked");
-      clearTimeout(waiting.late);
-      waiting.answer(line);
-    }
+    const lines = (rest + chunk.toString("latin1")).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) hear(line);
     if (rest.length > lineBytes) end("its answer was too long");
   });
 
@@ -81,7 +92,7 @@ export function startMounter({ perl, program, milliseconds }: MounterOptions): M
     },
     async ask(fields) {
       const request = frame(fields);
-      if (gone) throw new MounterGone("it ended");
+      if (gone) throw new LauncherGone("it ended");
       return await new Promise((answer, fail) => {
         // All wait as long and are answered in order: the first to be late is what it hangs in.
         const late = setTimeout(() => {
@@ -101,14 +112,4 @@ export function startMounter({ perl, program, milliseconds }: MounterOptions): M
       clearTimeout(late);
     },
   };
-}
-
-/** Throws for what would be read as other fields. */
-function frame(fields: readonly string[]): Buffer {
-  const text = Buffer.from(fields.join("\0"));
-  if (fields.some((field) => field.includes("\0")) || text.length > requestBytes)
-    throw new IsolationError("start", "a NUL in a path, or a path too long");
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(text.length);
-  return Buffer.concat([length, text]);
 }
