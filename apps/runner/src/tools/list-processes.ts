@@ -8,13 +8,13 @@ const maxShown = 200;
 export const listProcesses = defineTool({
   name: "list_processes",
   title: "List processes",
-  description: `List what runs in the sandbox, background jobs too: pid, parent, state, resident KiB, CPU milliseconds, command. At most ${maxShown}, the newest.`,
+  description: `List what runs in the sandbox, background jobs too: pid, parent, state, resident KiB, CPU milliseconds, command. At most ${maxShown}, those with the highest pids.`,
   input: z.strictObject({}),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   act: async ({ files }, _input, { signal }) => {
     const all = await files.processes(signal);
     const lines = all.slice(-maxShown).map(lineOf);
-    if (all.length > maxShown) lines.push(`[${all.length - maxShown} older ones are not shown]`);
+    if (all.length > maxShown) lines.push(`[${all.length - maxShown} with lower pids are not shown]`);
     return textResult(["PID PPID STATE KIB CPU_MS COMMAND", ...lines].join("\n"));
   },
 });

@@ -61,7 +61,7 @@ async function linesOf(
   for (let offset = 0; !lines.complete; offset += pieceBytes) {
     if (offset >= maxSearchedBytes)
       throw new ToolRefusal(
-        `${path}: lines are looked for in the first ${maxSearchedBytes} bytes, and line ${lines.line} begins after them; use bash`,
+        `${path}: lines are looked for in the first ${maxSearchedBytes} bytes, and line ${lines.line} goes on after them; use bash`,
       );
     const { data } = await files.read(path, { offset, limit: pieceBytes, signal });
     lines.push(data);

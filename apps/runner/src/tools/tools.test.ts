@@ -122,6 +122,14 @@ describe("read", () => {
     expect(await run("read", { file_path: "f" })).toMatchObject({
       text: expect.stringContaining("binary file of 10737418240 bytes"),
     });
+    // Its second line is there, and 72 MiB away.
+    await run("bash", {
+      command: "head -c 262144 /dev/zero | tr '\\0' x >h; truncate -s 72M h; echo >>h; echo end >>h",
+    });
+    expect(await run("read", { file_path: "h", view_range: [2, 2] })).toMatchObject({
+      isError: true,
+      text: "read: h: lines are looked for in the first 67108864 bytes, and line 1 goes on after them; use bash",
+    });
   });
 
   it("shows a picture, tells a binary file by its size, and marks what is no UTF-8", async () => {
@@ -141,6 +149,9 @@ describe("read", () => {
     const { text, content } = await run("read", { file_path: "latin" });
     expect(text).toBe("caf\ufffd ␛[31m");
     expect(content).toHaveLength(2);
+    // A terminal takes C1 controls for escapes too, and DEL for a key.
+    await writeFile(at("c1"), "a\tb\x7fc\u009b31m\r\n");
+    expect(await run("read", { file_path: "c1" })).toMatchObject({ text: "a\tb␡c\ufffd31m\r\n" });
   });
 
   it("says why a path can't be read", async () => {
@@ -149,6 +160,8 @@ describe("read", () => {
         isError: true,
         text: expect.stringMatching(/^read: /),
       });
+    expect((await run("read", { file_path: "a\0b" })).text).toContain("a path holds no NUL");
+    expect((await run("read", { file_path: "x".repeat(4_097) })).text).toContain("4096");
   });
 });
 
@@ -182,8 +195,11 @@ describe("write and edit", () => {
       isError: true,
       text: expect.stringContaining("4194304"),
     });
-    await writeFile(at("g"), "x".repeat(262_145));
-    expect(await run("edit", { ...input, file_path: "g" })).toMatchObject({ isError: true });
+    await writeFile(at("g"), `y${"x".repeat(262_144)}`);
+    expect(await run("edit", { file_path: "g", old_string: "y", new_string: "" })).toMatchObject({
+      isError: true,
+      text: expect.stringContaining("at most 262144"),
+    });
   });
 });
 
@@ -199,6 +215,29 @@ describe("searches and processes", () => {
     expect((await run("glob", { pattern: "*.md" })).text).toBe("no matches");
   });
 
+  it("show names, lines and commands without what a terminal would obey", async () => {
+    await writeFile(at("a\x1b[31m.txt"), "found\x1b[2J\n");
+    expect((await run("glob", { pattern: "*.txt" })).text).toBe(at("a␛[31m.txt"));
+    expect((await run("grep", { pattern: "found" })).text).toBe(`${at("a␛[31m.txt")}:1:found␛[2J`);
+    await run("bash", { command: "(exec -a $'x\\e[31m' sleep 302) &" });
+    await expect.poll(async () => (await run("list_processes", {})).text).toContain("x␛[31m 302");
+  });
+
+  it("say when there is more than they show", async () => {
+    await run("bash", { command: "touch f{1..201}; for i in {1..1200}; do printf 'x%099d\\n' 0; done >g" });
+    const names = (await run("glob", { pattern: "f*" })).text.split("\n");
+    expect([names.length, names.at(-1)]).toEqual([201, expect.stringContaining("there is more")]);
+    const { text } = await run("grep", { pattern: "^x", path: "g" });
+    expect(text).toMatch(/\n\[output truncated at 102400 bytes\]$/);
+    expect(text.length).toBeLessThan(103_000);
+    await run("bash", { command: "for i in {1..201}; do sleep 303 & done" });
+    const processes = (await run("list_processes", {})).text.split("\n");
+    expect([processes.length, processes.at(-1)]).toEqual([
+      202,
+      expect.stringMatching(/\d with lower pids are not shown/),
+    ]);
+  });
+
   it("say what they do not know", async () => {
     for (const pattern of ["(?=x)", "(a)\\1", "(", "a\nb"])
       expect(await run("grep", { pattern })).toMatchObject({ isError: true });
@@ -211,6 +250,9 @@ describe("searches and processes", () => {
     expect((await run("kill_process", { pid: Number(pid), signal: "KILL" })).text).toBe(
       `sent SIGKILL to ${pid}`,
     );
-    expect(await run("kill_process", { pid: 1 })).toMatchObject({ isError: true });
+    expect(await run("kill_process", { pid: 1 })).toMatchObject({
+      isError: true,
+      text: expect.stringContaining("pid"),
+    });
   });
 });
