@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { AuditFields } from "@sallyport/audit";
 import { LivePolicies } from "@sallyport/policy";
 import { expect, onTestFinished, test } from "vitest";
+import { writeAuthorities } from "./authorities.ts";
 import type { CallContext } from "./call-context.ts";
 import { type DoorDeps, openDoor } from "./door.ts";
 import { EgressConfig } from "./egress-config.ts";
@@ -26,7 +27,8 @@ async function world(egress: object): Promise<DoorDeps> {
   const records: AuditFields[] = [];
   return {
     folder: mkdtempSync(join(folder, "doors-")),
-    ...{ pool: "p", tenant: "t", upstreamCa: undefined, placed: new PlacedSecrets() },
+    ...{ pool: "p", tenant: "t", placed: new PlacedSecrets() },
+    authorities: await writeAuthorities(folder, "p"),
     egress: EgressConfig.parse(egress),
     policies: await LivePolicies.open([file]),
     audit: { append: async (fields) => void records.push(fields) },
@@ -49,6 +51,24 @@ test("a sandbox holds placeholders in its variables and files, the same for one 
   expect(door.files.get(door.javaTrust ?? "")?.length).toBeGreaterThan(1_000);
   await Promise.all([door.close(), other.close()]);
   expect(readdirSync(deps.folder)).toEqual([]);
+});
+
+test("doors that vouch for no host share one file of authorities; one that does adds itself to its own copy", async () => {
+  const plain = await world({});
+  const shared = readFileSync(plain.authorities.file, "utf8");
+  const doors = [await openDoor(plain, owner), await openDoor(plain, owner)];
+  expect(doors.map(({ certificates }) => certificates)).toEqual(Array(2).fill(plain.authorities.file));
+  const vouching = await openDoor(
+    await world({ credentials: { GIT: { credential: "git", bindings: [binding] } } }),
+    owner,
+  );
+  doors.push(vouching);
+  const own = readFileSync(vouching.certificates, "utf8");
+  expect(own.startsWith(shared)).toBe(true);
+  expect(own.slice(shared.length).match(/BEGIN CERTIFICATE/g)).toHaveLength(1);
+  await Promise.all(doors.map((door) => door.close()));
+  // The pool's file is there for the next sandbox.
+  expect(readFileSync(plain.authorities.file, "utf8")).toBe(shared);
 });
 
 test("a file that names a credential which the pool does not have opens no door, and leaves nothing", async () => {

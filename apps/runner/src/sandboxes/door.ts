@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { getCACertificates, type SecureContext } from "node:tls";
 import { type AuditFields, digest } from "@sallyport/audit";
 import { systemResolver } from "@sallyport/egress";
 import type { LivePolicies } from "@sallyport/policy";
@@ -14,6 +13,7 @@ import {
   placeholderValue,
   withPlaceholders,
 } from "@sallyport/sandbox-egress";
+import { type Authorities, withAuthority } from "./authorities.ts";
 import type { CallContext } from "./call-context.ts";
 import type { EgressConfig } from "./egress-config.ts";
 import { egressSpan } from "./egress-span.ts";
@@ -27,9 +27,7 @@ export interface DoorDeps {
   pool: string;
   tenant: string;
   egress: EgressConfig;
-  upstreamCa: string | undefined;
-  /** The same and the system's, for all doors of the pool. */
-  trust?: SecureContext;
+  authorities: Authorities;
   policies: LivePolicies;
   audit: { append(fields: AuditFields): Promise<void> };
   placed: PlacedSecrets;
@@ -67,7 +65,7 @@ export async function openDoor(deps: DoorDeps, owner: DoorOwner): Promise<Door> 
   try {
     await mkdir(folder);
     await chmod(folder, 0o711);
-    const { egress, policies, upstreamCa = "" } = deps;
+    const { egress, policies, authorities } = deps;
     const placeholders = placeholdersOf(egress);
     const all = Object.values(placeholders);
     const socket = join(folder, "egress.sock");
@@ -81,15 +79,17 @@ export async function openDoor(deps: DoorDeps, owner: DoorOwner): Promise<Door> 
     );
     undo.push(() => proxy.close());
     undo.push(policies.onChange(() => proxy.setPolicy(policies.http)));
-    const certificates = join(folder, "certificates.pem");
-    const trusted = [...getCACertificates("default"), upstreamCa, proxy.certificate ?? ""].join("\n");
-    await writeFile(certificates, trusted, { mode: 0o644 });
+    const { certificate } = proxy;
+    const certificates =
+      certificate === undefined
+        ? authorities.file
+        : await withAuthority(authorities, join(folder, "certificates.pem"), certificate);
     const files = new Map<string, Uint8Array>(
       Object.entries(egress.files).map(([path, text]) => [path, Buffer.from(withPlaceholders(text, all))]),
     );
     // Java's own store knows the public authorities; only what the door signs is strange to it.
-    const javaTrust = proxy.certificate === undefined ? undefined : javaStore;
-    if (javaTrust !== undefined) files.set(javaTrust, javaTrustStore(trusted));
+    const javaTrust = certificate === undefined ? undefined : javaStore;
+    if (javaTrust !== undefined) files.set(javaTrust, javaTrustStore(`${authorities.text}\n${certificate}`));
     const environment = Object.fromEntries(
       Object.entries(placeholders).map(([variable, { value }]) => [variable, value]),
     );
@@ -128,8 +128,7 @@ function egressDeps(deps: DoorDeps, owner: DoorOwner): EgressDeps {
     },
     resolver: systemResolver,
     addresses: new Map(Object.entries(deps.egress.addresses)),
-    upstreamCa: deps.upstreamCa,
-    trust: deps.trust,
+    trust: deps.authorities.trust,
     limits: {
       connections: deps.egress.connections,
       headerBytes: 32 * 1024,

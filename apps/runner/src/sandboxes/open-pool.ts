@@ -6,11 +6,11 @@ import type { Bus } from "@sallyport/bus";
 import type { Server } from "@sallyport/gate";
 import { type BubblewrapDriver, IsolationError } from "@sallyport/isolation";
 import { type App, BootError } from "@sallyport/runtime";
-import { upstreamTrust } from "@sallyport/sandbox-egress";
 import { takeWork } from "@sallyport/work";
 import type { Pool } from "../config.ts";
 import { openToolServer } from "../mcp/tool-server.ts";
 import { toolServerUpstream } from "../upstream/tool-server-upstream.ts";
+import { writeAuthorities } from "./authorities.ts";
 import { type DoorDeps, type DoorOwner, openDoor } from "./door.ts";
 import { type LiveSandbox, startSandbox } from "./live-sandbox.ts";
 import { capabilitiesOf, specOf, unlimitedIn } from "./pool-spec.ts";
@@ -106,8 +106,8 @@ async function starter(parts: PoolParts): Promise<StartFor> {
   await mkdir(folder, { recursive: true, mode: 0o711 });
   const { tenant, policies, audit, placed } = parts;
   const upstreamCa = egress.caFile === undefined ? undefined : readFileSync(egress.caFile, "utf8");
-  const trust = upstreamTrust(upstreamCa);
-  const deps: DoorDeps = { folder, pool: name, tenant, egress, upstreamCa, trust, policies, audit, placed };
+  const authorities = await writeAuthorities(folder, name, upstreamCa);
+  const deps: DoorDeps = { folder, pool: name, tenant, egress, authorities, policies, audit, placed };
   return async (owner) =>
     startSandbox(owner === undefined ? make : { ...make, door: await openDoor(deps, owner) });
 }
