@@ -11,14 +11,14 @@ import {
   releaseLeases,
   revocations,
 } from "@sallyport/contracts";
-import { verifyGrant } from "@sallyport/grant";
+import { openEdgeKeys, verifyGrant } from "@sallyport/grant";
 import { BootError, runApp } from "@sallyport/runtime";
 import { openEnrolments } from "@sallyport/seal";
-import { exportTelemetry, joinRelay } from "@sallyport/zone";
+import { exportTelemetry, followFiles, joinRelay } from "@sallyport/zone";
 import { claimSessionsHandler } from "./src/claim-sessions.ts";
 import { brokerConfig, loadRules } from "./src/config.ts";
 import { credentialSources } from "./src/credential-sources.ts";
-import { readEdgeKeys } from "./src/edge-keys.ts";
+import { cutOff } from "./src/cut-off.ts";
 import { every } from "./src/every.ts";
 import { keepLeases } from "./src/keep-leases.ts";
 import { leaseCredentialHandler } from "./src/lease-credential.ts";
@@ -39,7 +39,12 @@ await runApp("broker", async (app) => {
   const times = leaseTimes;
 
   const rules = loadRules(config);
-  const edgeKey = readEdgeKeys(config.edges);
+  const edges = openEdgeKeys(config.edges);
+  const [wrong] = edges.reload();
+  if (wrong !== undefined) {
+    const fix = "give the edge's Ed25519 public key as PEM";
+    throw new BootError(wrong, { setting: "edges", fix });
+  }
   const enrolments = openEnrolments(config.enrolments);
   const [problem] = enrolments.reload();
   if (problem !== undefined) throw new BootError(problem, { setting: "enrolments" });
@@ -64,7 +69,10 @@ await runApp("broker", async (app) => {
   const ledger = app.use(await openLedger(await openBucket(bus, leaseLedger)), "ledger");
   const revoked = app.use(await openRevocations(await openBucket(bus, revocations)), "revocations");
   const ending = { ledger, vaultLeases, record, tenant, now, log };
-  app.use(keepLeases({ ...ending, revoked, times, connected: () => bus.connected() }), "leases");
+  app.use(
+    keepLeases({ ...ending, revoked, times, isCutOff: cutOff(enrolments), connected: () => bus.connected() }),
+    "leases",
+  );
 
   app.health.check("vault", () => {
     const fault = vault.problem();
@@ -77,6 +85,8 @@ await runApp("broker", async (app) => {
     }),
     "enrolments",
   );
+  const edgeFiles = typeof config.edges === "string" ? [config.edges] : Object.values(config.edges);
+  followFiles(app, { name: "edges", paths: edgeFiles, read: edges.reload });
   app.use(
     announce(bus, {
       version: app.version,
@@ -94,7 +104,7 @@ await runApp("broker", async (app) => {
     leaseCredentialHandler({
       ...{ ...ending, limits, rules, revoked, source },
       enrolled: enrolments.of(zone).get,
-      verifyGrant: (grant, expected) => verifyGrant(grant, { ...expected, tenant, edgeKey }),
+      verifyGrant: (grant, expected) => verifyGrant(grant, { ...expected, tenant, edgeKey: edges.of }),
     });
   app.use(serve(bus, releaseLeases, release), "release");
   app.use(serve(bus, claimSessions, claim), "claim");

@@ -16,9 +16,9 @@ await runApp("connector", async (app) => {
   exportTelemetry(app, bus, config.telemetry);
   const audit = openAudit(app, bus);
 
-  const { privateKey } = material;
+  const { privateKeys } = material;
   const leases = new Leases(
-    brokerClient({ bus, connector: config.instance, boot, privateKey, timeoutMs: config.limits.broker }),
+    brokerClient({ bus, connector: config.instance, boot, privateKeys, timeoutMs: config.limits.broker }),
   );
   app.use({ close: () => leases.close() }, "leases");
   const servers = await openServers(config.servers, { leases, log: app.log });

@@ -1,4 +1,3 @@
-import { createPrivateKey } from "node:crypto";
 import { announce, openRoad, subscribe } from "@sallyport/bus";
 import { exchangeRoad, presence, sandboxRoad } from "@sallyport/contracts";
 import { issuerKeys, revocations, type TokenFacts, tokenVerifier } from "@sallyport/grant";
@@ -12,6 +11,7 @@ import { openWorkApi } from "./src/environment/open-work-api.ts";
 import { type CallDeps, handleCall } from "./src/handle-call.ts";
 import { listen } from "./src/http/listen.ts";
 import { resourceOf } from "./src/http/metadata.ts";
+import { openSigningKey } from "./src/signing-key.ts";
 import { authenticator } from "./src/token/authenticate.ts";
 import { router } from "./src/tunnel/router.ts";
 import { Tunnels } from "./src/tunnel/tunnels.ts";
@@ -31,7 +31,7 @@ await runApp("edge", async (app) => {
   const [problem] = enrolments.reload();
   if (problem !== undefined) throw new BootError(problem, { setting: "enrolments" });
 
-  const signingKey = createPrivateKey(Buffer.from((await config.signingKey.read()).reveal()));
+  const signingKey = await openSigningKey(app, config.signingKey);
   const revoked = revocations();
   const isRevoked = (facts: TokenFacts, server: string, id = "") =>
     revoked.isRevoked({ id, session: "", tokenHash: facts.hash, agent: facts.agent, server }, now()) !==
@@ -40,7 +40,12 @@ await runApp("edge", async (app) => {
     const tunnels = new Tunnels(enrolments.of(zone), {
       zone,
       road: { send: (peer, bytes) => road.send(peer, bytes), atTurnEnd: (job) => road.atTurnEnd(job) },
-      signer: { edge: config.instance, tenant: config.tenant, key: signingKey, now },
+      signer: {
+        ...{ edge: config.instance, tenant: config.tenant, now },
+        get key() {
+          return signingKey.current;
+        },
+      },
       log: app.log,
     });
     const road = app.use(
@@ -50,6 +55,7 @@ await runApp("edge", async (app) => {
       `road to ${zone}s`,
     );
     app.use({ close: async () => tunnels.close() }, `tunnels to ${zone}s`);
+    signingKey.onChange(() => tunnels.openAnew());
     app.use(
       subscribe(bus, presence, {
         pinned: { zone },

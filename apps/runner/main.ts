@@ -27,9 +27,9 @@ await runApp("runner", async (app) => {
   exportTelemetry(app, bus, config.telemetry);
   const audit = openAudit(app, bus);
 
-  const { privateKey } = material;
+  const { privateKeys } = material;
   const leases = new Leases(
-    brokerClient({ bus, connector: config.instance, boot, privateKey, timeoutMs: config.limits.broker }),
+    brokerClient({ bus, connector: config.instance, boot, privateKeys, timeoutMs: config.limits.broker }),
   );
   app.use({ close: () => leases.close() }, "leases");
   const claiming = new AbortController();

@@ -13,6 +13,7 @@
  * The edge faces the world, so nobody believes it alone: that an agent called is proven by the agent's own
  * token, which the connector verifies again with keys that it got from the issuer itself.
  */
+export { type EdgeKeys, openEdgeKeys } from "./src/edge-keys.ts";
 export { GrantError, type GrantErrorCode, TokenError, type TokenErrorCode } from "./src/error.ts";
 export { type GrantFacts, grantEnd } from "./src/grant.ts";
 export { issuerKeys } from "./src/issuer-keys.ts";

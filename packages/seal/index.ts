@@ -36,6 +36,7 @@ export {
   parsePublicKey,
   privateKeyText,
   type RecipientKeyPair,
+  readPrivateKeys,
   readPrivateKeyText,
 } from "./src/keys.ts";
 export { type SeenHellos, seenHellos } from "./src/seen-hellos.ts";

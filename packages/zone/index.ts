@@ -4,7 +4,9 @@
  *
  * `bus` and `runtime` know nothing of each other; here a process of the one gets a connection of the other.
  */
+export { edgesSetting } from "./src/edges-setting.ts";
 export { exportTelemetry } from "./src/export-telemetry.ts";
+export { followFiles } from "./src/follow-files.ts";
 export { followRevocations } from "./src/follow-revocations.ts";
 export { issuerSettings, oneSourceOfKeys } from "./src/issuer-settings.ts";
 export { joinRelay } from "./src/join-relay.ts";

@@ -83,7 +83,10 @@ export async function startWorld(): Promise<World> {
   const verify = () => tokenVerifier({ issuer, audience, keys: jwksFromFile(jwksFile), now });
 
   const edgeKeys = { e1: generateKeyPairSync("ed25519"), e2: generateKeyPairSync("ed25519") };
-  const edgeKey = (edge: string): KeyObject | undefined => edgeKeys[edge as "e1" | "e2"]?.publicKey;
+  const publicKeysOf = (edge: string): readonly KeyObject[] => {
+    const pair = edgeKeys[edge as "e1" | "e2"];
+    return pair === undefined ? [] : [pair.publicKey];
+  };
   const connectorKeys = { c1: await generateRecipientKey(), c2: await generateRecipientKey() };
 
   const connectorEnd = async (name: "c1" | "c2"): Promise<ConnectorEnd> => {
@@ -102,7 +105,7 @@ export async function startWorld(): Promise<World> {
     const verifyToken = verify();
     const deps: Parameters<typeof handleExchange>[0] = {
       ...{ zone: "connector", tenant, servers, policies, leases, log },
-      sessions: sessionNames(name, privateKey),
+      sessions: sessionNames(name, () => [privateKey]),
       calls: new CallsInProgress("connector"),
       audit: { append: async () => undefined, appendLater: async () => undefined },
       maxBodyBytes: 1024 * 1024,
@@ -110,9 +113,16 @@ export async function startWorld(): Promise<World> {
     const road = openRoad(bus, exchangeRoad, { message: (peer, bytes) => doors.message(peer, bytes) });
     const doors: Doors = new Doors({
       zone: "connector",
-      ...{ connector: name, privateKey, edgeKey, log, now },
+      ...{ connector: name, privateKeys: () => [privateKey], edgeKeys: publicKeysOf, log, now },
       road,
-      checks: { connector: name, tenant, edgeKey, verifyToken, isRevoked: () => undefined, now },
+      checks: {
+        connector: name,
+        tenant,
+        edgeKeys: publicKeysOf,
+        verifyToken,
+        isRevoked: () => undefined,
+        now,
+      },
       call: (exchange, grants) => void handleExchange(deps, exchange, grants),
       granted: async () => undefined,
     });

@@ -202,7 +202,13 @@ export async function startBroker(
   const ledger = await openLedger(await openBucket(bus, leaseLedger));
   const revoked = await openRevocations(await openBucket(bus, revocations));
   const ending = { ledger, vaultLeases: leases, record, tenant, now, log: quiet };
-  const keeper = keepLeases({ ...ending, revoked, times, connected: () => bus.connected() });
+  const keeper = keepLeases({
+    ...ending,
+    revoked,
+    times,
+    isCutOff: () => false,
+    connected: () => bus.connected(),
+  });
   const enrolments = openEnrolments(join(stack.folder, "enrolments"));
   enrolments.reload();
   const served = [

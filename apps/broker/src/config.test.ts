@@ -1,11 +1,9 @@
-import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "@sallyport/runtime";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { brokerConfig, loadRules } from "./config.ts";
-import { readEdgeKeys } from "./edge-keys.ts";
 
 let folder: string;
 const write = (name: string, content: string) => {
@@ -81,18 +79,4 @@ test("rules that are empty, or do not fit the credentials, stop the boot", () =>
   expect(() => loadTheRules([])).toThrow(/at least 1 entries/);
   expect(() => loadTheRules([{ ...rule, credential: "typo" }])).toThrow(/credential typo/);
   expect(() => loadTheRules([rule, { ...rule, id: "other", credential: "typo" }])).toThrow(/credential typo/);
-});
-
-test("an edge's key that is missing, private or of another kind stops the boot", () => {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const pem = { format: "pem" } as const;
-  const file = write("edge.pem", publicKey.export({ ...pem, type: "spki" }) as string);
-  expect(readEdgeKeys({ "edge-1": file })("edge-1")?.asymmetricKeyType).toBe("ed25519");
-  expect(readEdgeKeys({ "edge-1": file })("edge-2")).toBeUndefined();
-  expect(() => readEdgeKeys({ "edge-1": join(folder, "none") })).toThrow(/ENOENT/);
-  write("edge.pem", privateKey.export({ ...pem, type: "pkcs8" }) as string);
-  expect(() => readEdgeKeys({ "edge-1": file })).toThrow(/private key/);
-  const other = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
-  write("edge.pem", other.export({ ...pem, type: "spki" }) as string);
-  expect(() => readEdgeKeys({ "edge-1": file })).toThrow(/type ec/);
 });

@@ -8,7 +8,7 @@ import {
   secretFile,
   secureUrl,
 } from "@sallyport/runtime";
-import { natsSettings } from "@sallyport/zone";
+import { edgesSetting, natsSettings } from "@sallyport/zone";
 import { z } from "zod";
 import { type LeaseRule, LeaseRules, problemsOfRules } from "./lease-rules.ts";
 
@@ -60,10 +60,8 @@ export const brokerConfig = appConfig({
     namespace: VaultPath.optional(),
     auth: AppRole,
   }),
-  /** Edge → file with its Ed25519 public key, PEM. A grant of any other edge is worth nothing here. */
-  edges: z
-    .record(InstanceName, filePath())
-    .refine((edges) => Object.keys(edges).length > 0, "at least one edge"),
+  /** A grant of any other edge is worth nothing here. */
+  edges: edgesSetting,
   /** A folder with one file per enrolled connector, written by `sallyport connector enroll`. */
   enrolments: filePath(),
   credentials: z

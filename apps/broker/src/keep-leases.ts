@@ -7,6 +7,8 @@ import type { RevocationList } from "./revocation-list.ts";
 export interface KeepDeps extends EndDeps {
   revoked: Pick<RevocationList, "revokes" | "onRevoked">;
   times: LeaseTimes;
+  /** Whether this connector's enrolment was taken away: then its leases end. */
+  isCutOff(connector: string): boolean;
   /** Whether claims can reach this broker now, and its changes the ledger. */
   connected(): boolean;
 }
@@ -89,7 +91,8 @@ export function keepLeases(deps: KeepDeps): LeaseKeeper {
 async function step(lease: Lease, deps: KeepDeps & { hearingSince: Date }): Promise<void> {
   const now = deps.now();
   const { hearingSince, times } = deps;
-  const next = decideLifetime(lease, { now, hearingSince, times, revoked: deps.revoked.revokes(lease, now) });
+  const revoked = deps.isCutOff(lease.connector) ? "its enrolment" : deps.revoked.revokes(lease, now);
+  const next = decideLifetime(lease, { now, hearingSince, times, revoked });
   if (next.do === "end") return await endLease(lease, next, deps);
   if (next.do !== "renew" || lease.vaultLease === undefined) return;
   if ((await deps.vaultLeases.renew(lease.vaultLease, times.vaultTtlSeconds)) === "gone") {

@@ -71,10 +71,11 @@ export async function runHere(args: readonly string[]): Promise<Result> {
   const run: CommandRun = {
     signal: new AbortController().signal,
     use: (resource) => {
-      opened.defer(async () => {
-        if ("close" in resource) await resource.close();
-        else await resource[Symbol.asyncDispose]();
-      });
+      if ("close" in resource)
+        opened.defer(async () => {
+          await resource.close();
+        });
+      else opened.use(resource);
       return resource;
     },
   };

@@ -41,6 +41,8 @@ export interface Bus {
   readonly inbox: Inbox;
   /** Whether NATS can be reached now. */
   connected(): boolean;
+  /** Connects anew, with the credentials that are in the file now. */
+  reconnect(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     inbox,
     log: options.log,
     connected: () => connected && !nats.isClosed(),
+    reconnect: () => nats.reconnect(),
     close: async () => {
       connected = false;
       journey.end();

@@ -10,15 +10,16 @@ import {
   ServiceError,
 } from "@sallyport/contracts";
 import type { Log } from "@sallyport/runtime";
-import { respond, type SealSession, seenHellos } from "@sallyport/seal";
+import { type Accepted, respond, type SealSession, seenHellos } from "@sallyport/seal";
 import type { GateZone } from "./call.ts";
 import { type GrantChecks, LinkGrants, type LiveGrant } from "./grants.ts";
 
 export interface DoorDeps {
   zone: GateZone;
   connector: string;
-  privateKey: Uint8Array;
-  edgeKey(edge: string): KeyObject | undefined;
+  /** Newest first. */
+  privateKeys(): readonly Uint8Array[];
+  edgeKeys(edge: string): readonly KeyObject[];
   road: Pick<Road, "send" | "atTurnEnd">;
   checks: GrantChecks;
   log: Log;
@@ -33,6 +34,8 @@ interface Door {
   session: SealSession;
   link: Link;
   grants: LinkGrants;
+  /** The key that its edge has shown. */
+  edgeKey: KeyObject;
 }
 
 const maxDoorsPerEdge = 4;
@@ -73,7 +76,14 @@ export class Doors {
   }
 
   sweep(): void {
-    for (const { grants } of this.#all()) grants.sweep();
+    for (const [edge, doors] of this.#doors) {
+      for (const { grants, link, edgeKey } of [...doors.values()]) {
+        // An edge that was taken out, or has put this key away, is not believed any longer.
+        const counts = this.#deps.edgeKeys(edge).some((key) => key.equals(edgeKey));
+        if (counts) grants.sweep();
+        else link.close(new ServiceError("unavailable", "the edge's key does not count any more"));
+      }
+    }
   }
 
   get size(): number {
@@ -93,17 +103,20 @@ export class Doors {
   }
 
   async #answer(edge: string, hello: Uint8Array): Promise<void> {
-    const { connector, privateKey, edgeKey, road, now } = this.#deps;
-    const accepted = await respond(hello, { privateKey, connector, edgeKey, seen: this.#seen, now: now() });
+    const { connector, privateKeys, edgeKeys, road, now } = this.#deps;
+    const accepted = await respond(hello, {
+      ...{ privateKey: privateKeys(), connector, edgeKey: edgeKeys },
+      ...{ seen: this.#seen, now: now() },
+    });
     if (accepted.edge !== edge) {
       accepted.session.close();
       throw new ServiceError("denied", `edge ${accepted.edge} speaks on the subject of ${edge}`);
     }
-    this.#open(edge, accepted.session);
+    this.#open(edge, accepted);
     road.send(edge, encodeRoadMessage({ kind: "welcome", bytes: accepted.reply }));
   }
 
-  #open(edge: string, session: SealSession): void {
+  #open(edge: string, { session, edgeKey }: Accepted): void {
     const { road, checks, log } = this.#deps;
     const doors = this.#doors.get(edge) ?? new Map<string, Door>();
     this.#doors.set(edge, doors);
@@ -123,7 +136,7 @@ export class Doors {
         doors.delete(session.id);
       },
     });
-    doors.set(session.id, { session, link, grants });
+    doors.set(session.id, { session, link, grants, edgeKey });
     // An edge has one live session; a few more may be left of its earlier lives until their heartbeats end them.
     const [oldest] = doors.values();
     if (doors.size > maxDoorsPerEdge)

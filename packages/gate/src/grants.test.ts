@@ -36,7 +36,7 @@ function linkGrants(keysFile = jwks): LinkGrants {
     {
       connector: "c1",
       tenant: "acme",
-      edgeKey: (edge) => ({ e1: edgeKeys.publicKey, e2: otherEdge.publicKey })[edge],
+      edgeKeys: (edge) => ({ e1: [edgeKeys.publicKey], e2: [otherEdge.publicKey] })[edge] ?? [],
       verifyToken: tokenVerifier({
         issuer,
         audience: (server) => `https://edge.example/mcp/${server}`,

@@ -12,7 +12,8 @@ import {
 export interface GrantChecks {
   connector: string;
   tenant: string;
-  edgeKey(edge: string): KeyObject | undefined;
+  /** Newest first; none for an edge that is not known. */
+  edgeKeys(edge: string): readonly KeyObject[];
   /** With issuer keys that this connector got by itself, never from an edge. */
   verifyToken(token: string, server: string): Promise<TokenFacts>;
   isRevoked(grant: GrantFacts): string | undefined;
@@ -138,9 +139,9 @@ export class LinkGrants {
   }
 
   async #verify(message: { grant: string; token: string }, before: Held | undefined): Promise<LiveGrant> {
-    const { connector, tenant, edgeKey, now } = this.#checks;
+    const { connector, tenant, edgeKeys, now } = this.#checks;
     const facts = await verifyGrant(message.grant, {
-      edgeKey: (edge) => (edge === this.#edge ? edgeKey(edge) : undefined),
+      edgeKey: (edge) => (edge === this.#edge ? edgeKeys(edge) : undefined),
       tenant,
       connector,
       session: this.#session,

@@ -2,7 +2,7 @@ import { announce, type Bus, defaultLimits, openRoad } from "@sallyport/bus";
 import type { SandboxReport, StreamContract } from "@sallyport/contracts";
 import { issuerKeys, revocations, tokenVerifier } from "@sallyport/grant";
 import type { App } from "@sallyport/runtime";
-import { followRevocations } from "@sallyport/zone";
+import { followFiles, followRevocations } from "@sallyport/zone";
 import type { GateZone } from "./call.ts";
 import { CallsInProgress } from "./calls-in-progress.ts";
 import type { Leases } from "./credentials/leases.ts";
@@ -36,26 +36,27 @@ export interface GateParts extends GateMaterial {
  * opens closes first, and calls in progress end while all that they need is still there.
  */
 export async function openGate(app: App, parts: GateParts): Promise<void> {
-  const { bus, audit, edges, privateKey, servers, settings } = parts;
+  const { bus, audit, edges, privateKeys, servers, settings } = parts;
   const { instance } = bus.who;
   const zone: GateZone = bus.who.zone === "runner" ? "runner" : "connector";
   const { tenant, tokens } = settings;
   const now = () => new Date();
   app.addGrace(parts.drainMs);
   followPolicies(app, parts.policies);
+  followFiles(app, { name: "keys", paths: parts.keyFiles, read: parts.reload });
 
   const calls = new CallsInProgress(zone);
   const revoked = revocations();
   const doors = new Doors({
     zone,
     connector: instance,
-    privateKey,
-    edgeKey: (edge) => edges.get(edge),
+    privateKeys,
+    edgeKeys: (edge) => edges.of(edge),
     road: { send: (peer, bytes) => road.send(peer, bytes), atTurnEnd: (job) => road.atTurnEnd(job) },
     checks: {
       connector: instance,
       tenant,
-      edgeKey: (edge) => edges.get(edge),
+      edgeKeys: (edge) => edges.of(edge),
       verifyToken: tokenVerifier({
         issuer: tokens.issuer,
         audience: (server) => `${tokens.publicUrl}/mcp/${server}`,
@@ -75,7 +76,7 @@ export async function openGate(app: App, parts: GateParts): Promise<void> {
   });
   const exchangeDeps = {
     ...{ zone, tenant, servers, calls, audit, policies: parts.policies, leases: parts.leases, log: app.log },
-    sessions: sessionNames(instance, privateKey),
+    sessions: sessionNames(instance, privateKeys),
     maxBodyBytes: defaultLimits.maxRequestBytes,
   };
   const road = app.use(

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { sessionNames } from "./session-names.ts";
 
 const key = Buffer.alloc(32, 1);
-const names = sessionNames("c1", key);
+const names = sessionNames("c1", () => [key]);
 const ada = { principal: "p-ada", server: "orders" };
 const session = { upstream: "their-own-name", lease: "lease-1" };
 
@@ -11,7 +11,7 @@ describe("the name of a session", () => {
   it("opens for who made it, also after a restart, and begins with the connector that holds it", () => {
     const name = names.seal(session, ada);
     expect(name).toMatch(/^c1\.[\w-]+$/);
-    expect(sessionNames("c1", Buffer.from(key)).open(name, ada)).toEqual(session);
+    expect(sessionNames("c1", () => [Buffer.from(key)]).open(name, ada)).toEqual(session);
   });
 
   it("shows nothing of the upstream's name, and is another one each time", () => {
@@ -31,9 +31,18 @@ describe("the name of a session", () => {
 
   it("opens nothing at another connector, nor with another key", () => {
     const name = names.seal(session, ada);
-    expect(sessionNames("c2", key).open(name, ada)).toBeUndefined();
-    expect(sessionNames("c2", key).open(name.replace(/^c1/, "c2"), ada)).toEqual(session); // the same key is the same connector
-    expect(sessionNames("c1", Buffer.alloc(32, 2)).open(name, ada)).toBeUndefined();
+    expect(sessionNames("c2", () => [key]).open(name, ada)).toBeUndefined();
+    expect(sessionNames("c2", () => [key]).open(name.replace(/^c1/, "c2"), ada)).toEqual(session); // the same key is the same connector
+    expect(sessionNames("c1", () => [Buffer.alloc(32, 2)]).open(name, ada)).toBeUndefined();
+  });
+
+  it("opens while its connector changes its key, and new ones are of the new key", () => {
+    const next = Buffer.alloc(32, 2);
+    const changing = sessionNames("c1", () => [next, key]);
+    const name = changing.seal(session, ada);
+    expect(changing.open(names.seal(session, ada), ada)).toEqual(session);
+    expect(sessionNames("c1", () => [next]).open(name, ada)).toEqual(session);
+    expect(names.open(name, ada)).toBeUndefined();
   });
 
   it("opens nothing with one bit changed, cut, or made longer", () => {

@@ -1,10 +1,9 @@
-import { createPublicKey, type KeyObject } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { InstanceName } from "@sallyport/contracts";
+import { type EdgeKeys, openEdgeKeys } from "@sallyport/grant";
 import { LivePolicies } from "@sallyport/policy";
-import { duration, filePath, secretFile } from "@sallyport/runtime";
-import { readPrivateKeyText } from "@sallyport/seal";
-import { issuerSettings, natsSettings, oneSourceOfKeys } from "@sallyport/zone";
+import { BootError, duration, filePath, secretFile } from "@sallyport/runtime";
+import { readPrivateKeys } from "@sallyport/seal";
+import { edgesSetting, issuerSettings, natsSettings, oneSourceOfKeys } from "@sallyport/zone";
 import { z } from "zod";
 
 /** What a zone that offers servers is told of agents, edges and itself. */
@@ -12,10 +11,8 @@ export const gateSettings = {
   tenant: InstanceName,
   /** This instance's own key, from `sallyport connector keygen`: sessions and credentials are sealed to it. */
   privateKey: secretFile(),
-  /** The edges that may call: name → Ed25519 public key (PEM). */
-  edges: z.record(InstanceName, filePath()).refine((edges) => Object.keys(edges).length > 0, {
-    message: "without an edge nobody can call",
-  }),
+  /** The edges that may call. */
+  edges: edgesSetting,
   /** How agents' tokens are verified here, independently of any edge. */
   tokens: z
     .strictObject({
@@ -37,17 +34,36 @@ export type GateSettings = z.output<typeof settings>;
 
 /** What must be right before anything is opened: keys and policies. */
 export interface GateMaterial {
-  privateKey: Uint8Array;
-  edges: ReadonlyMap<string, KeyObject>;
+  /** Newest first: two while one takes the other's place. */
+  privateKeys(): readonly Uint8Array[];
+  edges: EdgeKeys;
+  /** Reads keys and edges again. Returns what is wrong. */
+  reload(): Promise<readonly string[]>;
+  /** Where they are. */
+  keyFiles: readonly string[];
   policies: LivePolicies;
 }
 
+const fix = "give each edge's Ed25519 public key as PEM";
+
 export async function readGateMaterial(config: GateSettings): Promise<GateMaterial> {
+  const edges = openEdgeKeys(config.edges);
+  const [problem] = edges.reload();
+  if (problem !== undefined) throw new BootError(problem, { setting: "edges", fix });
+  const readKeys = async () => readPrivateKeys((await config.privateKey.read()).revealText());
+  let privateKeys = await readKeys();
   return {
-    privateKey: readPrivateKeyText((await config.privateKey.read()).revealText()),
-    edges: new Map(
-      Object.entries(config.edges).map(([edge, file]) => [edge, createPublicKey(readFileSync(file))]),
-    ),
+    privateKeys: () => privateKeys,
+    edges,
+    reload: async () => {
+      const problems = edges.reload();
+      privateKeys = await readKeys();
+      return problems;
+    },
+    keyFiles: [
+      config.privateKey.path,
+      ...(typeof config.edges === "string" ? [config.edges] : Object.values(config.edges)),
+    ],
     policies: await LivePolicies.open(config.policies),
   };
 }

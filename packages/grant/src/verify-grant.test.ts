@@ -58,6 +58,21 @@ describe("a grant", () => {
     expect(got).toMatchObject(rest);
   });
 
+  test("is good with either key while its edge changes them, and with no third", async () => {
+    const next = generateKeyPairSync("ed25519");
+    const both = { edgeKey: () => [next.publicKey, edgeKeys.publicKey] };
+    for (const key of [next.privateKey, edgeKeys.privateKey])
+      expect(await verify(await signGrant(facts, { key, keyId: "k1" }), both)).toEqual(facts);
+    const { privateKey: key } = generateKeyPairSync("ed25519");
+    const third = await signGrant(facts, { key, keyId: "k1" });
+    await expect(verify(third, both)).rejects.toMatchObject({ code: "bad-signature" });
+    await expect(verify(third, { edgeKey: () => [] })).rejects.toMatchObject({ code: "unknown-edge" });
+    const mixed = { edgeKey: () => [edgeKeys.publicKey, edgeKeys.privateKey] };
+    await expect(verify(await signGrant(facts, signer), mixed)).rejects.toMatchObject({
+      code: "unknown-edge",
+    });
+  });
+
   test("ends with the token, or after five minutes", () => {
     expect(grantEnd(NOW, after(3600))).toEqual(after(300));
     expect(grantEnd(NOW, after(20))).toEqual(after(20));

@@ -9,8 +9,8 @@ import { readJws } from "./read-jws.ts";
 const SKEW_MS = 5_000;
 
 export interface GrantExpectations {
-  /** Ed25519 public key that was enrolled for this edge under this key id. */
-  edgeKey(edge: string, keyId: string): KeyObject | undefined;
+  /** Ed25519 public keys that were enrolled for this edge under this key id. Several while it changes its own. */
+  edgeKey(edge: string, keyId: string): KeyObject | readonly KeyObject[] | undefined;
   tenant: string;
   connector: string;
   /** The seal session in which the grant came. Who is not at its end, as the broker, leaves it out. */
@@ -31,10 +31,11 @@ export async function verifyGrant(jwt: string, expected: GrantExpectations): Pro
   if (!header.success || !claims.success) throw new GrantError("malformed");
   const facts = factsOf(claims.data);
   // The claim only says which key to try. An edge cannot speak for another one: the key is looked up by both.
-  const key = expected.edgeKey(facts.edge, header.data.kid);
-  if (key?.type !== "public" || key.asymmetricKeyType !== "ed25519") throw new GrantError("unknown-edge");
+  const keys = [expected.edgeKey(facts.edge, header.data.kid) ?? []].flat();
+  const fit = keys.every((key) => key.type === "public" && key.asymmetricKeyType === "ed25519");
+  if (keys.length === 0 || !fit) throw new GrantError("unknown-edge");
   try {
-    await compactVerify(jwt, key, { algorithms: ["EdDSA"] });
+    await Promise.any(keys.map((key) => compactVerify(jwt, key, { algorithms: ["EdDSA"] })));
   } catch (cause) {
     throw new GrantError("bad-signature", { cause });
   }

@@ -21,6 +21,18 @@ describe("a sealed box", () => {
     await expect(openBox(keys.privateKey, box, other)).rejects.toMatchObject(badBox);
   });
 
+  test("opens with either key while its holder changes them", async () => {
+    const next = await generateRecipientKey();
+    const held = [next.privateKey, keys.privateKey];
+    for (const { publicKey } of [next, keys])
+      expect(Buffer.from(await openBox(held, await sealBox(publicKey, secret, "x"), "x"))).toEqual(secret);
+    const { publicKey } = await generateRecipientKey();
+    await expect(openBox(held, await sealBox(publicKey, secret, "x"), "x")).rejects.toMatchObject(badBox);
+    await expect(openBox([], await sealBox(publicKey, secret, "x"), "x")).rejects.toMatchObject({
+      code: "bad-key",
+    });
+  });
+
   test("does not open with another key", async () => {
     const box = await sealBox(keys.publicKey, secret, "x");
     const other = await generateRecipientKey();

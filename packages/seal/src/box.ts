@@ -40,7 +40,18 @@ export async function sealBox(recipient: string, plaintext: Uint8Array, info: st
 }
 
 /** @throws SealError `bad-box` for any change, another key or another `info`; `bad-key` */
-export async function openBox(privateKey: Uint8Array, box: Uint8Array, info: string): Promise<Uint8Array> {
+export async function openBox(
+  privateKey: Uint8Array | readonly Uint8Array[],
+  box: Uint8Array,
+  info: string,
+): Promise<Uint8Array> {
+  const [newest, ...older] = [privateKey].flat();
+  if (newest === undefined) throw new SealError("bad-key");
+  const opening = openWith(newest, box, info);
+  return await older.reduce((before, key) => before.catch(() => openWith(key, box, info)), opening);
+}
+
+async function openWith(privateKey: Uint8Array, box: Uint8Array, info: string): Promise<Uint8Array> {
   const key = await importPrivateKey(privateKey);
   const sealedBytes = box.length - SEALED_AT;
   if (box[0] !== VERSION || sealedBytes < TAG_BYTES) throw new SealError("bad-box");

@@ -39,6 +39,31 @@ describe("a handshake between an enrolled edge and an enrolled connector", () =>
     expect(first.edge.seal(text("same"))).not.toEqual(second.edge.seal(text("same")));
   });
 
+  test("goes on while either side changes its key: old and new count, others never", async () => {
+    const next = { edge: generateKeyPairSync("ed25519"), connector: await generateRecipientKey() };
+    const both = {
+      privateKey: [next.connector.privateKey, connectorKeys.privateKey],
+      edgeKey: () => [next.edge.publicKey, edgeKeys.publicKey],
+    };
+    const ways = [
+      [{}, edgeKeys.publicKey],
+      [{ signingKey: next.edge.privateKey }, next.edge.publicKey],
+      [{ recipient: next.connector.publicKey }, edgeKeys.publicKey],
+    ] as const;
+    for (const [changes, shown] of ways) {
+      const { hello, finish } = await startHandshake(changes);
+      const accepted = await answer(hello, both);
+      expect(accepted.edgeKey.equals(shown)).toBe(true);
+      expect((await finish(accepted.reply)).peer).toBe("acme.c1");
+    }
+    const other = generateKeyPairSync("ed25519");
+    const { hello } = await startHandshake({ signingKey: other.privateKey });
+    await expect(answer(hello, both)).rejects.toMatchObject({ code: "bad-signature" });
+    await expect(answer(hello, { edgeKey: () => [] })).rejects.toMatchObject({ code: "unknown-edge" });
+    const elsewhere = await startHandshake({ recipient: (await generateRecipientKey()).publicKey });
+    await expect(answer(elsewhere.hello, both)).rejects.toMatchObject({ code: "not-for-us" });
+  });
+
   test("has messages of one size, whatever the names", async () => {
     for (const name of ["e", "é".repeat(63)]) {
       const { hello } = await startHandshake({ edge: name });

@@ -75,12 +75,12 @@ export async function initiate(opts: InitiateOptions): Promise<Initiation> {
 }
 
 export interface RespondOptions extends SessionOptions {
-  /** This connector's private key: the bytes of `readPrivateKeyText`. */
-  privateKey: Uint8Array;
+  /** This connector's private key: the bytes of `readPrivateKeyText`. Several while it changes, newest first. */
+  privateKey: Uint8Array | readonly Uint8Array[];
   /** This connector instance's name. */
   connector: string;
-  /** Ed25519 public keys of the edges enrolled here. */
-  edgeKey(edge: string): KeyObject | undefined;
+  /** Ed25519 public keys of the edges enrolled here. Several while an edge changes its own. */
+  edgeKey(edge: string): KeyObject | readonly KeyObject[] | undefined;
   /** One memory for the life of the process, so that a replayed hello fails. */
   seen: SeenHellos;
   now: Date;
@@ -90,6 +90,8 @@ export interface Accepted {
   reply: Uint8Array;
   session: SealSession;
   edge: string;
+  /** Which of the edge's keys it has shown. */
+  edgeKey: KeyObject;
 }
 
 /**
@@ -99,7 +101,7 @@ export interface Accepted {
  * `replayed`, `busy`, `bad-key`
  */
 export async function respond(hello: Uint8Array, opts: RespondOptions): Promise<Accepted> {
-  const { facts, fromHello } = await openHello(hello, opts);
+  const { facts, fromHello, edgeKey } = await openHello(hello, opts);
   const ephemeral = await importPublicKey(facts.ephemeralKey);
   const { encapsulatedSecret, ctx } = await encapsulate(ephemeral, hello);
   const reply = Buffer.alloc(REPLY_BYTES);
@@ -116,32 +118,44 @@ export async function respond(hello: Uint8Array, opts: RespondOptions): Promise<
     sends: "connector to edge",
     receives: "edge to connector",
   });
-  return { reply, session, edge: facts.edge };
+  return { reply, session, edge: facts.edge, edgeKey };
 }
 
 async function openHello(
   hello: Uint8Array,
   opts: RespondOptions,
-): Promise<{ facts: Hello; fromHello: Uint8Array }> {
+): Promise<{ facts: Hello; fromHello: Uint8Array; edgeKey: KeyObject }> {
   if (hello.length !== HELLO_BYTES || hello[0] !== VERSION) throw new SealError("malformed");
-  const privateKey = await importPrivateKey(opts.privateKey);
-  let ctx: RecipientContext;
-  let body: Buffer;
-  try {
-    ctx = await suite.SetupRecipient(privateKey, hello.subarray(1, SEALED_AT), { info: label("hello") });
-    body = Buffer.from(await ctx.Open(hello.subarray(SEALED_AT)));
-  } catch (cause) {
-    throw new SealError("not-for-us", { cause });
-  }
+  const { ctx, body } = await unseal(hello, [opts.privateKey].flat());
   const facts = decodeHello(body);
   if (facts.connector !== opts.connector) throw new SealError("wrong-connector");
-  const edgeKey = opts.edgeKey(facts.edge);
-  if (!edgeKey) throw new SealError("unknown-edge");
+  const edgeKeys = [opts.edgeKey(facts.edge) ?? []].flat();
+  if (edgeKeys.length === 0) throw new SealError("unknown-edge");
   const binding = await ctx.Export(label("hello binding"), 32);
-  if (!isSignedBy(body, binding, edgeKey)) throw new SealError("bad-signature");
+  const edgeKey = edgeKeys.find((key) => isSignedBy(body, binding, key));
+  if (edgeKey === undefined) throw new SealError("bad-signature");
   if (Math.abs(opts.now.getTime() - facts.time.getTime()) > FRESH_MS) throw new SealError("stale");
   admit(facts, opts);
-  return { facts, fromHello: await ctx.Export(label("hello secret"), 32) };
+  return { facts, edgeKey, fromHello: await ctx.Export(label("hello secret"), 32) };
+}
+
+async function unseal(
+  hello: Uint8Array,
+  privateKeys: readonly Uint8Array[],
+): Promise<{ ctx: RecipientContext; body: Buffer }> {
+  let cause: unknown;
+  for (const bytes of privateKeys) {
+    const privateKey = await importPrivateKey(bytes);
+    try {
+      const ctx = await suite.SetupRecipient(privateKey, hello.subarray(1, SEALED_AT), {
+        info: label("hello"),
+      });
+      return { ctx, body: Buffer.from(await ctx.Open(hello.subarray(SEALED_AT))) };
+    } catch (error) {
+      cause = error;
+    }
+  }
+  throw new SealError("not-for-us", { cause });
 }
 
 function admit(facts: Hello, { seen, now }: RespondOptions): void {

@@ -4,11 +4,26 @@ import {
   generateRecipientKey,
   parsePublicKey,
   privateKeyText,
+  readPrivateKeys,
   readPrivateKeyText,
 } from "./keys.ts";
 
 const keys = await generateRecipientKey();
 const badKey = expect.objectContaining({ code: "bad-key" });
+
+test("a key file has one key, or two while one takes the other's place", async () => {
+  const lines = [privateKeyText(keys.privateKey), privateKeyText((await generateRecipientKey()).privateKey)];
+  expect(readPrivateKeys(`${lines[0]}\n`).map(privateKeyText)).toEqual(lines.slice(0, 1));
+  expect(readPrivateKeys(lines.join("\r\n")).map(privateKeyText)).toEqual(lines);
+  for (const text of [
+    "",
+    "\n",
+    `${lines[0]}\n\n`,
+    `${lines.join("\n")}\n${lines[0]}\n`,
+    `${lines[0]} ${lines[1]}`,
+  ])
+    expect(() => readPrivateKeys(text), JSON.stringify(text)).toThrow(badKey);
+});
 
 describe("the text of a public key", () => {
   test("names its version and reads back", () => {

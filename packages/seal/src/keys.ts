@@ -51,6 +51,16 @@ export function readPrivateKeyText(text: string): Uint8Array {
   return decode(text.replace(/\r?\n$/, ""), PRIVATE_PREFIX, PRIVATE_KEY_BYTES);
 }
 
+/**
+ * A key file's keys, newest first: one to a line, and two while one takes the other's place.
+ * @throws SealError `bad-key`, for more than two as well
+ */
+export function readPrivateKeys(text: string): readonly Uint8Array[] {
+  const lines = text.replace(/\r?\n$/, "").split(/\r?\n/);
+  if (lines.length > 2) throw new SealError("bad-key");
+  return lines.map(readPrivateKeyText);
+}
+
 function decode(text: string, prefix: string, bytes: number): Uint8Array {
   // The length is checked first: a huge text is refused before it is decoded.
   const size = prefix.length + Math.ceil((bytes * 4) / 3);

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { CommandFailure } from "../command-failure.ts";
@@ -58,7 +58,8 @@ const Edge = z.looseObject({
   signingKey: Secret,
   enrolments: z.string(),
 });
-const Gate = z.looseObject({ ...common, tokens: Tokens, edges: z.record(z.string(), z.string()) });
+const Edges = z.union([z.string(), z.record(z.string(), z.string())]);
+const Gate = z.looseObject({ ...common, tokens: Tokens, edges: Edges });
 const Connector = z.looseObject({
   servers: z.record(
     z.string(),
@@ -75,7 +76,7 @@ const Runner = z.looseObject({
 });
 const Broker = z.looseObject({
   ...common,
-  edges: z.record(z.string(), z.string()),
+  edges: Edges,
   enrolments: z.string(),
   credentials: z.record(z.string(), z.unknown()),
   rules: z.string(),
@@ -109,8 +110,10 @@ export function readZoneFile(file: string): unknown {
 /** The facts of one file, with what it names on disk. Paths are relative to the file's folder. */
 export function zoneFacts(file: string, zone: ZoneFacts["zone"], settings: unknown): ZoneFacts {
   const path = (text: string) => resolve(dirname(resolve(file)), text);
-  const keys = (edges: Record<string, string>) =>
-    new Map(Object.entries(edges).map(([edge, key]) => [edge, publicKeyIn(path(key))]));
+  const keys = (edges: z.output<typeof Edges>) => {
+    const files = typeof edges === "string" ? pemFilesIn(path(edges)) : edges;
+    return new Map(Object.entries(files).map(([edge, key]) => [edge, publicKeyIn(path(key))]));
+  };
   switch (zone) {
     case "edge": {
       const { instance, tenant, publicUrl, tokens, signingKey, enrolments } = Edge.parse(settings);
@@ -142,6 +145,12 @@ export function zoneFacts(file: string, zone: ZoneFacts["zone"], settings: unkno
     case "collector":
       return { file, zone, instance: Collector.parse(settings).instance };
   }
+}
+
+/** Edge → file, of a folder that has `{edge}.pem`. */
+function pemFilesIn(folder: string): Record<string, string> {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".pem"));
+  return Object.fromEntries(names.map((name) => [name.slice(0, -4), join(folder, name)]));
 }
 
 type Offered = readonly [server: string, credentials: readonly string[]];

@@ -80,6 +80,13 @@ export class Tunnel {
     this.#greeting = undefined;
   }
 
+  /** Ends the session and greets at once, if the peer was heard. */
+  openAnew(): void {
+    this.end("this edge has changed its key; try again");
+    this.#lastGreeting = Number.NEGATIVE_INFINITY;
+    if (this.#boot !== undefined) this.heard(this.#boot);
+  }
+
   async welcome(reply: Uint8Array): Promise<void> {
     const greeting = this.#greeting;
     if (greeting === undefined) return;

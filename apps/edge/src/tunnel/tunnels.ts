@@ -112,6 +112,11 @@ export class Tunnels {
     }
   }
 
+  /** This edge has another key: sessions that the one before opened end, and their peers are greeted with it. */
+  openAnew(): void {
+    for (const { tunnel } of this.#known.values()) tunnel.openAnew();
+  }
+
   /** Names of connectors with an open session. */
   connected(): string[] {
     return [...this.#known].filter(([, one]) => one.tunnel.open !== undefined).map(([name]) => name);

@@ -49,7 +49,8 @@ export function brokerClient(deps: {
   bus: Bus;
   connector: string;
   boot: string;
-  privateKey: Uint8Array;
+  /** Newest first. */
+  privateKeys(): readonly Uint8Array[];
   timeoutMs: number;
 }): LeaseSource {
   const { connector, boot } = deps;
@@ -73,7 +74,7 @@ export function brokerClient(deps: {
         server: grant.facts.server,
         credential,
       });
-      const material = await open(deps.privateKey, { sealed, info });
+      const material = await open(deps.privateKeys(), { sealed, info });
       return {
         id: leaseId,
         credential,
@@ -93,9 +94,9 @@ export function brokerClient(deps: {
   };
 }
 
-async function open(privateKey: Uint8Array, box: { sealed: string; info: string }) {
+async function open(privateKeys: readonly Uint8Array[], box: { sealed: string; info: string }) {
   try {
-    const plain = await openBox(privateKey, Buffer.from(box.sealed, "base64url"), box.info);
+    const plain = await openBox(privateKeys, Buffer.from(box.sealed, "base64url"), box.info);
     const { value, username } = CredentialMaterial.parse(JSON.parse(Buffer.from(plain).toString("utf8")));
     return { value: Buffer.from(value), ...(username === undefined ? {} : { username }) };
   } catch (error) {
