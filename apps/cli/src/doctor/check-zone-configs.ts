@@ -6,7 +6,7 @@ import { compareZones } from "./compare-zones.ts";
 import { readZoneFile, type ZoneFacts, zoneFacts, zoneOf } from "./zone-config.ts";
 
 const apps = join(import.meta.dirname, "../../..");
-const checkMs = 20_000;
+const checkMs = 60_000;
 
 /** Each file as its own zone judges it, then all of them together. */
 export async function checkZoneConfigs(files: readonly string[], signal: AbortSignal): Promise<Check[]> {

@@ -1,4 +1,4 @@
-import { SandboxReport } from "@sallyport/contracts";
+import { maxPools, SandboxReport } from "@sallyport/contracts";
 import type { Capabilities, Check } from "@sallyport/isolation";
 import { expect, test } from "vitest";
 import { runnerConfig } from "../config.ts";
@@ -59,4 +59,13 @@ test("a pool says what it gives, and what it goes without", () => {
   const [pool] = sandboxReport(probed(), pools).pools;
   expect(pool).toMatchObject({ name: "sandbox", gives: { pids: 64, diskMiB: 64, network: ["none"] } });
   expect(pool?.unlimited).toEqual(["memory", "cpus"]);
+});
+
+test("more pools than an announcement has room for are refused at the start", () => {
+  const many = (count: number) =>
+    runnerConfig.shape.pools.safeParse(
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`p${n}`, {}])),
+    );
+  expect(many(maxPools).success).toBe(true);
+  expect(many(maxPools + 1).error?.issues[0]?.message).toBe(`at most ${maxPools} pools`);
 });
