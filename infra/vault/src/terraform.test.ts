@@ -45,7 +45,7 @@ beforeAll(async () => {
   };
   terraform = await openRoot(available.program, bao);
   await terraform.apply(variables);
-});
+}, 300_000);
 afterAll(async () => {
   await terraform?.close();
   await bao?.stop();
@@ -76,7 +76,7 @@ async function brokerLogin(): Promise<{ body: object; answer: Answer }> {
 
 const brokerToken = async () => (await brokerLogin()).answer.json.auth?.client_token ?? "";
 
-describe("what Terraform makes", () => {
+describe("what Terraform makes", { timeout: 120_000 }, () => {
   it("is all there after one apply: a second plan has nothing to do", async () => {
     expect(await terraform.plan(variables)).toEqual([]);
   });
@@ -295,7 +295,7 @@ describe("a certificate", () => {
   });
 });
 
-describe("a server that has mounts of its own", () => {
+describe("a server that has mounts of its own", { timeout: 300_000 }, () => {
   it("keeps them when Sallyport's part goes; keys go only when that is said", async () => {
     if ("missing" in available) return;
     const theirs = await startOpenBao();

@@ -61,11 +61,13 @@ export async function buildProvider(provider: GoProvider, options: BuildOptions 
 
 /** Go's own caches would keep more than a gigabyte: it gets some for this build alone. */
 async function goBuild(provider: GoProvider, work: string): Promise<void> {
-  const own = ["GOPATH", "GOMODCACHE", "GOCACHE"].map((name) => `${name}=${join(work, name)}`);
+  const folders = ["GOPATH", "GOMODCACHE", "GOCACHE", "GOTMPDIR"];
+  await Promise.all(folders.map((name) => mkdir(join(work, name))));
+  const own = folders.map((name) => `${name}=${join(work, name)}`);
   const flags = ["-mod=readonly", "-modcacherw", "-buildvcs=false", "-trimpath", "-ldflags=-s -w"];
   const build = ["build", ...flags, "-o", join(work, "built"), provider.program];
   const task = { command: "env", args: [...own, "CGO_ENABLED=0", "go", ...build], folder: work };
-  const end = await runTask({ ...task, within: 900_000 });
+  const end = await runTask({ ...task, within: 1_800_000 });
   if (end.code === 0) return;
   const what = `Terraform's ${provider.source} ${provider.version} cannot be built`;
   const why = whyUnavailable(end);
