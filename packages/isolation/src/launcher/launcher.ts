@@ -154,8 +154,8 @@ function textOf(word: string | undefined): string | undefined {
 async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const why = new IsolationError("start", `nothing after ${milliseconds} ms`);
-    timer = setTimeout(() => reject(why), milliseconds);
+    const why = (): Error => new IsolationError("start", `nothing after ${milliseconds} ms`);
+    timer = setTimeout(() => reject(why()), milliseconds);
   });
   try {
     return await Promise.race([work, late]);

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -65,12 +65,21 @@ describe("what becomes bubblewrap", () => {
     );
   });
 
-  it.skipIf(!isRoot)("is its user, in the group of the same number and no other", async () => {
-    const status = await saidBy("grep -E '^(Uid|Gid|Groups):' /proc/$$/status | tr -s '\\t ' ' '");
-    expect(status).toBe(
-      `start: Uid: ${Array(4).fill(uid).join(" ")}\nGid: ${Array(4).fill(uid).join(" ")}\nGroups:`,
-    );
-  });
+  it.skipIf(!isRoot)(
+    "is its user, in the group of the same number and no other (skipped: this is not root)",
+    async () => {
+      const perl = join(folder, "perl");
+      const withGroups = `#!/usr/bin/perl\n$) = "0 4 27"; exec "/usr/bin/perl", @ARGV;\n`;
+      await writeFile(perl, withGroups, { mode: 0o755 });
+      await launcher.close();
+      launcher = await openLauncher({ folder: join(folder, "launcher"), perl });
+      expect(await saidBy("grep ^Groups: /proc/$PPID/status", { uid: undefined })).toMatch(/4 27/);
+      const status = await saidBy("grep -E '^(Uid|Gid|Groups):' /proc/$$/status | tr -s '\\t ' ' '");
+      expect(status).toBe(
+        `start: Uid: ${Array(4).fill(uid).join(" ")}\nGid: ${Array(4).fill(uid).join(" ")}\nGroups:`,
+      );
+    },
+  );
 
   it("is in its groups by then, and is nothing where it cannot be", async () => {
     const groups = ["one", "two"].map((name) => join(folder, name));
@@ -105,6 +114,16 @@ describe("what becomes bubblewrap", () => {
 
 it("tells at once why a program ended that never began, however early it ended", async () => {
   for (let round = 0; round < 20; round++) expect(await saidBy("echo no library")).toBe("start: no library");
+});
+
+it("does not wait for what outlives a program and could still say something", async () => {
+  const place = join(folder, "pid");
+  await writeFile(place, "", { mode: 0o666 });
+  await chmod(place, 0o666);
+  expect(await saidBy(`sleep 300 & echo $! > ${place}`)).toBe("start: it ended before the sandbox began");
+  const outlived = Number(await readFile(place, "utf8"));
+  expect(runs(outlived)).toBe(true);
+  process.kill(outlived, "SIGKILL");
 });
 
 it("tells that a program could not be run at all", async () => {
