@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { benchEgress } from "./egress/bench.ts";
 import { benchSandbox } from "./sandbox/bench.ts";
+import { benchScale } from "./scale/bench.ts";
 import { benchSession } from "./session/bench.ts";
 import { benchSoak } from "./soak/bench.ts";
 import { benchTunnel } from "./tunnel/bench.ts";
@@ -23,6 +24,9 @@ Compares a command asked of a sandbox's agent with the same command as an agent'
 
        pnpm bench soak [--sessions 5000] [--concurrency 8]
 Sessions in sandboxes through edge, queue and runner: what is held before and after, and how much memory.
+
+       pnpm bench scale [--agents 1000] [--seconds 2] [--sizes 64,16384,262144] [--concurrency 32] [--sandboxes 32] [--sample 1] [--no-sync]
+What one of each process carries: processor time of a call, memory of an agent and of a sandbox, what the relay carries and keeps.
 `;
 
 const { values, positionals } = parseArgs({
@@ -41,6 +45,8 @@ const { values, positionals } = parseArgs({
     warm: { type: "string", default: "200" },
     idle: { type: "string", default: "100" },
     soak: { type: "string", default: "0" },
+    agents: { type: "string", default: "1000" },
+    sandboxes: { type: "string", default: "32" },
     help: { type: "boolean", default: false },
   },
 });
@@ -77,6 +83,19 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   soak: () =>
     benchSoak(
       { sessions: Number(values.sessions), concurrency: Number(values.concurrency ?? "8") },
+      console.log,
+    ),
+  scale: () =>
+    benchScale(
+      {
+        agents: Number(values.agents),
+        seconds: Number(values.seconds),
+        sizes: values.sizes.split(",").map(Number),
+        concurrency: Number(values.concurrency ?? "32"),
+        sandboxes: Number(values.sandboxes),
+        sampleRatio: Number(values.sample),
+        syncAudit: !values["no-sync"],
+      },
       console.log,
     ),
   session: () => benchSession({ rounds: rounds(5), calls: Number(values.warm) }, console.log),

@@ -23,13 +23,15 @@ when { context.arguments has size && context.arguments.size > 1000000 };
 ${Array.from({ length: 7 }, (_, at) => `@id("other-${at}") forbid(principal == Agent::"other-${at}", action == Action::"tools/call", resource in Server::"bench");`).join("\n")}
 `;
 
-/** Direct, a bare relay, and Sallyport with every guard on, all up at once so that rounds can be interleaved. */
-export async function openRoads(options: {
-  profile: string | undefined;
+interface SallyportOptions {
+  profile?: string | undefined;
   syncAudit: boolean;
   sampleRatio: number;
   progress(step: string): void;
-}) {
+}
+
+/** A folder, what is started in it, and how all of it goes again. */
+async function openBench() {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-bench-"));
   const stops: (() => Promise<void>)[] = [];
   const keep = <T extends { stop(): Promise<void> }>(one: T): T => {
@@ -53,17 +55,18 @@ export async function openRoads(options: {
     );
     return { server, url };
   };
-  options.progress("upstreams and bare relay");
-  const guarded = await script("upstream", "upstream-main.ts", [token]);
-  const bare = await script("bare-upstream", "upstream-main.ts", [""]);
-  const relayNats = keep(await startNats({ jetstream: false }));
-  const relayConnector = await script("relay-connector", "relay-main.ts", [
-    "connector",
-    relayNats.url,
-    bare.url,
-  ]);
-  const relayEdge = await script("relay-edge", "relay-main.ts", ["edge", relayNats.url]);
+  const close = async () => {
+    for (const stop of stops.splice(0).reverse()) await stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { folder, keep, script, close };
+}
 
+type Bench = Awaited<ReturnType<typeof openBench>>;
+
+/** Every zone with every guard on, before a server behind a token. */
+async function startSallyport({ folder, keep, script }: Bench, options: SallyportOptions) {
+  const guarded = await script("upstream", "upstream-main.ts", [token]);
   options.progress("Sallyport");
   const stack = keep(
     await startStack({
@@ -89,6 +92,38 @@ export async function openRoads(options: {
       policies: { "bench.cedar": policies },
     }),
   );
+  /** With a token of its own each time. */
+  const target = async (): Promise<Target> => ({
+    url: stack.endpoint("bench"),
+    headers: { authorization: `Bearer ${await stack.token("bench")}` },
+  });
+  return { stack, target };
+}
+
+export async function openSallyport(options: SallyportOptions) {
+  const bench = await openBench();
+  try {
+    return { ...(await startSallyport(bench, options)), close: bench.close };
+  } catch (error) {
+    await bench.close();
+    throw error;
+  }
+}
+
+/** Direct, a bare relay, and Sallyport with every guard on, all up at once so that rounds can be interleaved. */
+export async function openRoads(options: SallyportOptions) {
+  const bench = await openBench();
+  const { keep, script } = bench;
+  options.progress("upstream and bare relay");
+  const bare = await script("bare-upstream", "upstream-main.ts", [""]);
+  const relayNats = keep(await startNats({ jetstream: false }));
+  const relayConnector = await script("relay-connector", "relay-main.ts", [
+    "connector",
+    relayNats.url,
+    bare.url,
+  ]);
+  const relayEdge = await script("relay-edge", "relay-main.ts", ["edge", relayNats.url]);
+  const { stack, target } = await startSallyport(bench, options);
   const roads: Road[] = [
     { name: "direct", target: async () => ({ url: bare.url, headers: {} }), processes: {} },
     {
@@ -98,20 +133,14 @@ export async function openRoads(options: {
     },
     {
       name: "Sallyport",
-      target: async () => ({
-        url: stack.endpoint("bench"),
-        headers: { authorization: `Bearer ${await stack.token("bench")}` },
-      }),
+      target,
       processes: { ...zonePids(stack), nats: stack.nats.pid },
     },
   ];
   return {
     roads,
     stack,
-    close: async () => {
-      for (const stop of stops.reverse()) await stop();
-      await rm(folder, { recursive: true, force: true });
-    },
+    close: bench.close,
   };
 }
 
