@@ -15,6 +15,8 @@ export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefine
   const span = spans.upstream();
   const startedAt = performance.now();
   let named = session.upstream !== undefined;
+  // The agent's own name for the session that this call is of: it was opened for this owner, and is as good as a new one.
+  const asked = head.headers.find(([key]) => key === "mcp-session-id")?.[1];
   let upstream: UpstreamCall | undefined;
 
   const reply = new Reply({
@@ -32,6 +34,7 @@ export function relay(deps: ExchangeDeps, call: Call, held: UsedLease | undefine
         : undefined,
     sessionName: (name) => {
       named = true;
+      if (name === session.upstream && asked !== undefined) return asked;
       return deps.sessions.seal({ upstream: name, lease: session.lease }, owner);
     },
     resume: () => upstream?.resume(),

@@ -28,13 +28,12 @@ export type CallOutcome =
  * an error of this server: the model is told what happened, in our words. Rejects only with the signal's reason.
  */
 export async function callSandbox(call: SandboxCall, { calls, log }: CallDeps): Promise<CallOutcome> {
-  const place = calls.begin(call.handle);
+  const place = calls.begin(call.handle, call.signal);
   if (place === undefined)
     return done(failure(`${call.tool.name}: too many calls at once in this sandbox; wait for one to end`));
   try {
-    const signal = AbortSignal.any([call.signal, place.signal]);
     const bench = await call.bench();
-    return done(await runOn(bench, call.tool, { ...call, signal }));
+    return done(await runOn(bench, call.tool, { ...call, signal: place.signal }));
   } catch (error) {
     call.signal.throwIfAborted();
     if (place.signal.aborted || error instanceof SandboxGone || error instanceof SandboxError)

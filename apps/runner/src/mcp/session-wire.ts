@@ -9,6 +9,7 @@ import { failure, inputProblem } from "../tools/define-tool.ts";
 import type { Bench } from "./bench.ts";
 import { type CallDeps, callSandbox, saidOf } from "./call-sandbox.ts";
 import { authInfoOf } from "./caller.ts";
+import { follow } from "./calls-in-progress.ts";
 import { refusal } from "./http-refusal.ts";
 import { IdsInUse, sameId } from "./ids-in-use.ts";
 import { mcpServer, type WireCall } from "./mcp-server.ts";
@@ -27,6 +28,12 @@ interface Session {
   readonly owner: Caller;
   readonly transport: WebStandardStreamableHTTPServerTransport;
   readonly ids: IdsInUse;
+}
+
+/** A request, and whether anybody still waits for its answer. */
+interface Heard {
+  readonly request: Request;
+  readonly left: AbortSignal;
 }
 
 /** What this request alone brings to its calls. */
@@ -50,7 +57,7 @@ export class SessionWire {
     this.#deps = deps;
   }
 
-  async fetch(request: Request, caller: Caller, body: unknown): Promise<Response> {
+  async fetch({ request, left }: Heard, caller: Caller, body: unknown): Promise<Response> {
     const handle = request.headers.get("mcp-session-id");
     if (handle === null) {
       if (request.method === "POST" && isInitializeRequest(body))
@@ -62,16 +69,15 @@ export class SessionWire {
     const taken = session.ids.take(body);
     if ("inUse" in taken) return sameId(taken.inUse);
     try {
-      const left = new AbortController();
       const bench = callsTool(body) ? this.#deps.sandboxes.use(handle, caller) : undefined;
       if (await isGone(bench)) {
         this.ended(handle);
         return notFound();
       }
-      const ofRequest: OfRequest = { bench, left: AbortSignal.any([left.signal, request.signal]) };
+      const ofRequest: OfRequest = { bench, left };
       const authInfo = authInfoOf(caller, { ofRequest });
       const response = await session.transport.handleRequest(request, { parsedBody: body, authInfo });
-      return watchedResponse(response, { left: () => left.abort(), over: taken.over });
+      return watchedResponse(response, taken.over);
     } catch (error) {
       taken.over();
       throw error;
@@ -140,8 +146,12 @@ export class SessionWire {
     const problem = inputProblem(call.tool, call.input);
     if (problem !== undefined) return wired(failure(problem));
     const { bench = Promise.reject(new SandboxGone()), left } = ofRequestOf(call);
-    const signal = AbortSignal.any([call.signal, left]);
-    const outcome = await callSandbox({ ...call, signal, handle, bench: () => bench }, this.#deps);
+    const either = new AbortController();
+    const unfollow = [call.signal, left].map((signal) => follow(either, signal));
+    const ofCall = { ...call, signal: either.signal, handle, bench: () => bench };
+    const outcome = await callSandbox(ofCall, this.#deps).finally(() =>
+      unfollow.forEach((stop) => void stop()),
+    );
     if (outcome.outcome === "done") return wired(outcome.result);
     return wired(failure("The sandbox ended during this call, and its files, shell and processes are lost."));
   }

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import type { ReadableStream as WebStream } from "node:stream/web";
 import { ServiceError } from "@sallyport/contracts";
 import { buildAgent, PersistentShell, SandboxClient, SandboxFiles } from "@sallyport/sandbox-agent";
@@ -87,16 +88,11 @@ export async function serve(limits: Partial<ToolServerLimits> = {}): Promise<Ser
     const left = new AbortController();
     res.on("close", () => left.abort());
     const headers = new Headers(Object.entries(req.headersDistinct).map(([k, v]) => [k, String(v)]));
-    const body = req.method === "POST" ? (Readable.toWeb(req) as ReadableStream) : null;
-    const request = new Request(`http://sandbox.invalid${req.url}`, {
-      method: req.method ?? "",
-      headers,
-      body,
-      signal: left.signal,
-      ...(body && { duplex: "half" }),
-    } as RequestInit);
+    const body = await buffer(req);
+    const request = new Request(`http://sandbox.invalid${req.url}`, { method: req.method ?? "", headers });
+    const exchange = { request, body, left: left.signal };
     const caller = { principal: headers.get("x-principal") ?? "anna", pool: "sandbox" };
-    const response = await tools.handle(request, caller).catch(() => new Response(null, { status: 500 }));
+    const response = await tools.handle(exchange, caller).catch(() => new Response(null, { status: 500 }));
     res.writeHead(response.status, Object.fromEntries(response.headers));
     res.flushHeaders();
     if (response.body === null) res.end();

@@ -1,4 +1,4 @@
-import { isLegacyRequest, readRequestBody } from "@modelcontextprotocol/server";
+import { isLegacyRequest } from "@modelcontextprotocol/server";
 import { SandboxGone } from "../sandboxes/sandbox-gone.ts";
 import type { CallDeps } from "./call-sandbox.ts";
 import { authInfoOf } from "./caller.ts";
@@ -19,12 +19,18 @@ export interface ToolServerDeps {
   readonly log: CallDeps["log"];
 }
 
+/** One HTTP exchange of Streamable HTTP, of either wire. Host and Origin are the edge's to check. */
+export interface ToolExchange {
+  /** Without its body. */
+  readonly request: Request;
+  readonly body: Uint8Array;
+  /** Nobody waits for the answer any more. */
+  readonly left: AbortSignal;
+}
+
 export interface ToolServer {
-  /**
-   * One HTTP exchange of Streamable HTTP, of either wire. Who calls is told beside it and never read from it; Host and
-   * Origin are the edge's to check.
-   */
-  handle(request: Request, caller: Caller): Promise<Response>;
+  /** Who calls is told beside the exchange and never read from it. */
+  handle(exchange: ToolExchange, caller: Caller): Promise<Response>;
   /** The sandbox is gone: its calls end, and its MCP session is not found from now on. */
   ended(handle: string): void;
   close(): Promise<void>;
@@ -38,25 +44,28 @@ export function openToolServer(deps: ToolServerDeps): ToolServer {
   const calls = new CallsInProgress(limits.maxCallsPerSandbox);
   const stateless = statelessWire({ sandboxes, version, log, calls, maxBodyBytes });
   const sessions = new SessionWire({ sandboxes, version, log, calls, maxSessions });
-  const answer = async (request: Request, caller: Caller): Promise<Response> => {
-    const read = await bodyOf(request, maxBodyBytes);
-    if ("refused" in read) return read.refused;
-    if (await isLegacyRequest(request, read.body)) return await sessions.fetch(request, caller, read.body);
-    const { body: parsedBody } = read;
-    return await stateless.fetch(request, { parsedBody, authInfo: authInfoOf(caller) });
-  };
   // Node's Request hears of an abort only while somebody holds it: one collected in mid-call could not be cancelled.
   const held = new Set<Request>();
+  const withoutSession = async (request: Request, caller: Caller, parsedBody: unknown): Promise<Response> => {
+    held.add(request);
+    const over = () => void held.delete(request);
+    try {
+      return watchedResponse(
+        await stateless.fetch(request, { parsedBody, authInfo: authInfoOf(caller) }),
+        over,
+      );
+    } catch (error) {
+      over();
+      throw error;
+    }
+  };
   return {
-    handle: async (request, caller) => {
-      held.add(request);
-      const over = () => held.delete(request);
-      try {
-        return watchedResponse(await answer(request, caller), { over });
-      } catch (error) {
-        over();
-        throw error;
-      }
+    handle: async ({ request, body, left }, caller) => {
+      const read = request.method === "POST" ? messageIn(body, maxBodyBytes) : { message: undefined };
+      if ("refused" in read) return read.refused;
+      if (await isLegacyRequest(request, read.message))
+        return await sessions.fetch({ request, left }, caller, read.message);
+      return await withoutSession(new Request(request, { signal: left }), caller, read.message);
     },
     ended: (handle) => {
       calls.end(handle, new SandboxGone());
@@ -69,15 +78,11 @@ export function openToolServer(deps: ToolServerDeps): ToolServer {
 }
 
 /** Read once, in bounds, for whichever wire it is. */
-async function bodyOf(
-  request: Request,
-  maxBytes: number,
-): Promise<{ body: unknown } | { refused: Response }> {
-  if (request.method !== "POST") return { body: undefined };
-  const read = await readRequestBody(request, maxBytes);
-  if (read.tooLarge) return { refused: refusal(413, -32_000, `a request has at most ${maxBytes} bytes`) };
+function messageIn(body: Uint8Array, maxBytes: number): { message: unknown } | { refused: Response } {
+  if (body.length > maxBytes)
+    return { refused: refusal(413, -32_000, `a request has at most ${maxBytes} bytes`) };
   try {
-    return { body: JSON.parse(read.text) };
+    return { message: JSON.parse(new TextDecoder().decode(body)) };
   } catch {
     return { refused: refusal(400, -32_700, "the body is not JSON") };
   }

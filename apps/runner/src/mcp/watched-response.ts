@@ -1,14 +1,7 @@
-export interface Watch {
-  /** The reader left before the end. */
-  readonly left?: () => void;
-  /** It was read to its end, or its reader left. */
-  readonly over?: () => void;
-}
-
-/** The same response, whose reader is watched. */
-export function watchedResponse(response: Response, { left, over }: Watch): Response {
+/** The same response. `over` is run once it was read to its end, or its reader has left. */
+export function watchedResponse(response: Response, over: () => void): Response {
   if (response.body === null) {
-    over?.();
+    over();
     return response;
   }
   const reader = response.body.getReader();
@@ -16,12 +9,11 @@ export function watchedResponse(response: Response, { left, over }: Watch): Resp
     pull: async (controller) => {
       const { done, value } = await reader.read();
       if (!done) return controller.enqueue(value);
-      over?.();
+      over();
       controller.close();
     },
     cancel: async (reason) => {
-      left?.();
-      over?.();
+      over();
       await reader.cancel(reason);
     },
   });

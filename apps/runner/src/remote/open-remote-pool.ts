@@ -19,8 +19,9 @@ export function openRemotePool(app: App, of: { name: string; runner: string; poo
     name,
     upstream: toolServerUpstream({
       pool: name,
-      handle: async (request, caller) => {
-        const response = await tools.handle(request, caller);
+      handle: async (exchange, caller) => {
+        const { request } = exchange;
+        const response = await tools.handle(exchange, caller);
         const handle = request.headers.get("mcp-session-id");
         if (request.method === "DELETE" && response.ok && handle !== null)
           await sandboxes.forget(handle, caller);

@@ -80,7 +80,7 @@ export async function openPool(app: App, parts: PoolParts): Promise<OpenPool> {
   app.use({ close }, `work of ${name}`);
   const upstream = toolServerUpstream({
     pool: name,
-    handle: (request, caller) => tools.handle(request, caller),
+    handle: (exchange, caller) => tools.handle(exchange, caller),
     scrubber: (principal) => placed.scrubber(principal),
     unused: (item) => sandboxes.unused(item),
     problem: () => undefined,

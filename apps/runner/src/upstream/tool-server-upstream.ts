@@ -2,11 +2,18 @@ import { asServiceError, ServiceError } from "@sallyport/contracts";
 import type { Upstream, UpstreamCall, UpstreamReply, UpstreamRequest } from "@sallyport/gate";
 import type { Scrubber } from "@sallyport/scrub";
 import type { Caller } from "../mcp/sandboxes.ts";
+import type { ToolExchange } from "../mcp/tool-server.ts";
 import type { GatedCaller } from "../sandboxes/call-context.ts";
+
+/**
+ * A stream begins before there is anything to say. Most calls are over in less than this, and head, result and end then
+ * leave as one record.
+ */
+const headWithinMs = 25;
 
 export interface ToolServerDeps {
   pool: string;
-  handle(request: Request, caller: Caller): Promise<Response>;
+  handle(exchange: ToolExchange, caller: Caller): Promise<Response>;
   /** Knows what was placed for this principal's sandboxes. */
   scrubber?(principal: string): Scrubber | undefined;
   /** The call that this work item was claimed for does not come. */
@@ -37,12 +44,17 @@ function send(deps: ToolServerDeps, request: UpstreamRequest, reply: UpstreamRep
       context: { who, credential, ask, traceparent: trace?.traceparent },
       ...(request.work === undefined ? {} : { item: request.work }),
     };
-    const response = await deps.handle(asRequest(request, stop.signal), caller);
-    reply.head(response.status, [...response.headers]);
+    const exchange = { request: asRequest(request), body: request.body, left: stop.signal };
+    const response = await deps.handle(exchange, caller);
     const reader = response.body?.getReader();
-    stop.signal.addEventListener("abort", () => void reader?.cancel().catch(() => {}), { once: true });
+    const cancel = () => void reader?.cancel().catch(() => {});
+    if (stop.signal.aborted) return cancel();
+    stop.signal.addEventListener("abort", cancel, { once: true });
+    const head = onceWithin(headWithinMs, () => reply.head(response.status, [...response.headers]));
     for (;;) {
       const { value, done } = (await reader?.read()) ?? { value: undefined, done: true };
+      if (stop.signal.aborted) head.never();
+      else head.now();
       if (done || stop.signal.aborted) break;
       if (value === undefined || reply.data(value)) continue;
       await new Promise<void>((go) => {
@@ -64,15 +76,29 @@ function send(deps: ToolServerDeps, request: UpstreamRequest, reply: UpstreamRep
   };
 }
 
-/** The host is a name that nothing resolves: the request goes nowhere. */
-function asRequest(request: UpstreamRequest, signal: AbortSignal): Request {
+/** Now, or after some milliseconds, or never: whichever is first. */
+function onceWithin(ms: number, act: () => void): { now(): void; never(): void } {
+  let due: (() => void) | undefined = act;
+  const now = () => {
+    clearTimeout(clock);
+    const once = due;
+    due = undefined;
+    once?.();
+  };
+  const clock = setTimeout(now, ms);
+  return {
+    now,
+    never: () => {
+      due = undefined;
+      clearTimeout(clock);
+    },
+  };
+}
+
+/** The host is a name that nothing resolves: the request goes nowhere. Its body goes beside it, as the bytes that it is. */
+function asRequest(request: UpstreamRequest): Request {
   const headers = new Headers(request.headers.map(([name, value]) => [name, value]));
   headers.delete("mcp-session-id");
   if (request.session !== undefined) headers.set("mcp-session-id", request.session);
-  return new Request("http://sandbox.invalid/mcp", {
-    method: request.method,
-    headers,
-    signal,
-    ...(request.method === "POST" ? { body: Uint8Array.from(request.body) } : {}),
-  });
+  return new Request("http://sandbox.invalid/mcp", { method: request.method, headers });
 }
