@@ -3,13 +3,10 @@ import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Reply, wires } from "../e2e/call.fixture.ts";
 import {
-  beginWork,
   type Caller,
-  endWork,
   type SandboxSite,
   saidBy,
   startSandboxSite,
-  tryToBegin,
   type Work,
 } from "../e2e/sandbox.fixture.ts";
 import { agentAmong, commandLineOf, heldBy, nothing, without } from "../e2e/sandbox-remains.fixture.ts";
@@ -27,25 +24,25 @@ beforeAll(async () => {
     pools: { box: { slots: 12, slotsPerAgent: 12 } },
     more: { runners: names, drain: "3s", placement: "4s" },
   });
-  agent = { server: "box", token: await site.stack.token("box") };
+  agent = site.to("box");
 }, 120_000);
 beforeEach(async () => {
   await until("sessions beginning", () => tryToEnd(), { within: 30_000, every: 200 });
 }, 40_000);
 afterEach(async () => {
-  for (const { handle } of begun.splice(0)) await endWork(site.stack, { ...agent, handle });
+  for (const { handle } of begun.splice(0)) await site.end({ ...agent, handle });
 });
 afterAll(() => site?.stop());
 
 async function tryToEnd(): Promise<true> {
-  const { handle } = await beginWork(site.stack, "2025-11-25", agent);
-  await endWork(site.stack, { ...agent, handle });
+  const { handle } = await site.begin("2025-11-25", agent);
+  await site.end({ ...agent, handle });
   return true;
 }
 
 const begun: Work[] = [];
 async function begin(wire: (typeof wires)[number]): Promise<Work> {
-  const work = await beginWork(site.stack, wire, agent);
+  const work = await site.begin(wire, agent);
   begun.push(work);
   return work;
 }
@@ -215,13 +212,13 @@ it("without any runner a call fails in time, and may be tried again", { timeout:
   for (const name of names) await zoneOf(name).kill();
   await until(
     "the edge knowing",
-    async () => failureOf(await tryToBegin(site.stack, "2025-11-25", agent)) !== undefined,
+    async () => failureOf(await site.tryToBegin("2025-11-25", agent)) !== undefined,
     {
       within: 30_000,
     },
   );
   for (const wire of wires) {
-    const { value, ms } = await timed(() => tryToBegin(site.stack, wire, agent));
+    const { value, ms } = await timed(() => site.tryToBegin(wire, agent));
     expect(failureOf(value)).toMatchObject({ code: "unavailable", retryable: true });
     expect(ms).toBeLessThan(1_000);
   }

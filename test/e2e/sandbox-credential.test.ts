@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { wires } from "./call.fixture.ts";
 import { processTree } from "./processes.fixture.ts";
 import {
-  beginWork,
   type Caller,
   ordersToken,
   type SandboxSite,
@@ -40,11 +39,11 @@ type Found = readonly [where: string, bytes: Uint8Array];
 
 beforeAll(async () => {
   site = await startSandboxSite({ pools: { box: {} } });
-  agent = { server: "box", token: await site.stack.token("box") };
+  agent = site.to("box");
   tap = await tapAll(site.stack, { into: carried, mayPublish: "tap.nothing" });
   for (const wire of wires) {
     const before = heldBy(site.stack);
-    const work = await beginWork(site.stack, wire, agent);
+    const work = await site.begin(wire, agent);
     await useEverywhere(work);
     lookInside(without(heldBy(site.stack), before).processes);
   }
@@ -195,7 +194,7 @@ it.each(wires)(
   "one that came into a sandbox in another way leaves it in no answer, on the wire of %s",
   async (wire) => {
     const before = heldBy(site.stack);
-    const work = await beginWork(site.stack, wire, agent);
+    const work = await site.begin(wire, agent);
     await work.bash('curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ORDERS/A-1');
     const root = `/proc/${agentAmong(without(heldBy(site.stack), before).processes)}/root`;
     await writeFile(join(root, "workspace/leaked"), `found: ${ordersToken}\n`, { mode: 0o644 });

@@ -6,15 +6,7 @@ import { takeWork } from "@sallyport/work";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, type Reply, requestOn, wires } from "./call.fixture.ts";
 import { natsUser } from "./nats.fixture.ts";
-import {
-  beginWork,
-  type Caller,
-  endWork,
-  type SandboxSite,
-  saidBy,
-  startSandboxSite,
-  tryToBegin,
-} from "./sandbox.fixture.ts";
+import { type Caller, type SandboxSite, saidBy, startSandboxSite } from "./sandbox.fixture.ts";
 import { heldBy } from "./sandbox-remains.fixture.ts";
 import { tapAll } from "./traces.fixture.ts";
 
@@ -36,7 +28,6 @@ let site: SandboxSite;
 let tap: NatsConnection;
 /** Everything that passed NATS, in order. */
 const carried: string[] = [];
-const tokens: Record<string, string> = {};
 beforeAll(async () => {
   site = await startSandboxSite({
     pools: { box: {}, few: {}, none: {}, one: { slots: 1 } },
@@ -44,14 +35,13 @@ beforeAll(async () => {
     more: { placement: "3s" },
   });
   tap = await tapAll(site.stack, { into: carried, mayPublish: "tap.nothing" });
-  for (const server of ["box", "few", "none", "one"]) tokens[server] = await site.stack.token(server);
 }, 120_000);
 afterAll(async () => {
   await tap?.close();
   await site?.stop();
 });
 
-const to = (server: string): Caller => ({ server, token: tokens[server] ?? "" });
+const to = (pool: string) => site.to(pool);
 
 interface Recorded {
   kind: string;
@@ -78,45 +68,44 @@ function recordsSince(at: number): Recorded[] {
 
 describe.each(wires)("a policy on sandbox/exec, on the wire of %s", (wire) => {
   it("denies by what the command says, with rule and reason, before anything runs", async () => {
-    const work = await beginWork(site.stack, wire, to("box"));
+    const work = await site.begin(wire, to("box"));
     const { message } = await work.bash("touch ran; git push origin main");
     expect(message.error).toMatchObject({
       code: -31403,
       message: 'Denied by policy rule "no-push": nothing is pushed from here',
-      data: { sallyport: { code: "denied", rule: "no-push", retryable: false } },
+      data: { sallyport: { code: "denied", source: "runner", rule: "no-push", retryable: false } },
     });
     expect(saidBy(await work.bash("ls"))).toBe("(no output)");
   });
 
   it("is not met by a permit of tools/call: nothing is claimed, nothing runs", async () => {
     const before = heldBy(site.stack).folders.length;
-    const begun = await tryToBegin(site.stack, wire, to("none"));
+    const begun = await site.tryToBegin(wire, to("none"));
     if (wire === "2026-07-28") expect(begun.message.error?.code).toBe(-31403);
     else {
-      const work = await beginWork(site.stack, wire, to("none"));
+      const work = await site.begin(wire, to("none"));
       expect((await work.bash("true")).message.error?.code).toBe(-31403);
     }
     expect(heldBy(site.stack).folders.length).toBe(before);
   });
 
   it("shows in tools/list only what this agent could call", async () => {
-    const listFor = async (token: string): Promise<string[] | undefined> => {
-      const caller = { server: "few", token };
+    const listFor = async (caller: Caller): Promise<string[] | undefined> => {
       const list = requestOn(wire, "tools/list");
       const session: Record<string, string> =
-        wire === "2026-07-28" ? {} : { "mcp-session-id": (await beginWork(site.stack, wire, caller)).handle };
+        wire === "2026-07-28" ? {} : { "mcp-session-id": (await site.begin(wire, caller)).handle };
       const { message } = await ask(site.stack, caller, {
         ...list,
         headers: { ...list.headers, ...session },
       });
       return message.result?.tools?.map(({ name }) => name).sort();
     };
-    expect(await listFor(tokens.few ?? "")).toEqual(["read"]);
-    expect(await listFor(await site.stack.token("few", { client: "other-agent" }))).toEqual(["bash", "read"]);
+    expect(await listFor(to("few"))).toEqual(["read"]);
+    expect(await listFor(await site.asOther("few"))).toEqual(["bash", "read"]);
   });
 
   it("puts decision and start on record before the command acts, and its requests with theirs", async () => {
-    const work = await beginWork(site.stack, wire, to("box"));
+    const work = await site.begin(wire, to("box"));
     const at = carried.length;
     const asked = site.orders.seen.length;
     const said = saidBy(await work.bash('curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ORDERS/A-1'));
@@ -141,7 +130,7 @@ describe.each(wires)("a policy on sandbox/exec, on the wire of %s", (wire) => {
   });
 
   it("refuses a placeholder that goes where it is not bound, and has that on record", async () => {
-    const work = await beginWork(site.stack, wire, to("box"));
+    const work = await site.begin(wire, to("box"));
     const [at, asked] = [carried.length, site.orders.seen.length];
     const said = saidBy(await work.bash('curl -sS -H "Authorization: Bearer $ORDERS_TOKEN" $ELSEWHERE/A-1'));
     expect(said).toMatch(/placeholder/);
@@ -154,7 +143,7 @@ describe.each(wires)("a policy on sandbox/exec, on the wire of %s", (wire) => {
 
 describe("without an audit log", () => {
   it("nothing runs, no session begins and no request leaves; all of it works when the log is back", async () => {
-    const works = await Promise.all(wires.map((wire) => beginWork(site.stack, wire, to("box"))));
+    const works = await Promise.all(wires.map((wire) => site.begin(wire, to("box"))));
     const [, ofSession] = works;
     // One that runs already, and would send something later.
     await ofSession?.bash(
@@ -173,7 +162,7 @@ describe("without an audit log", () => {
       for (const work of works)
         expect((await work.bash("touch ran")).message.error).toMatchObject(unavailable);
       for (const wire of wires)
-        expect((await tryToBegin(site.stack, wire, to("box"))).message.error).toMatchObject(unavailable);
+        expect((await site.tryToBegin(wire, to("box"))).message.error).toMatchObject(unavailable);
       expect(site.orders.seen.length).toBeLessThanOrEqual(asked + 1);
       expect(heldBy(site.stack).folders.length).toBe(folders);
     } finally {
@@ -191,13 +180,13 @@ describe("without an audit log", () => {
       };
       expect(saidBy(await until("calls running again", list, { within: 10_000 }))).toMatch(/No such file/);
     }
-    await endWork(site.stack, { ...to("box"), handle: ofSession?.handle ?? "" });
+    await site.end({ ...to("box"), handle: ofSession?.handle ?? "" });
   });
 });
 
 describe("a runner that is not enrolled for a pool", () => {
   it("is given none of its work, though NATS lets it ask", async () => {
-    const held = await beginWork(site.stack, "2026-07-28", to("one"));
+    const held = await site.begin("2026-07-28", to("one"));
     expect(saidBy(await held.bash("echo full"))).toBe("full");
     const { stack } = site;
     const quiet = { info: () => {}, warn: () => {}, error: () => {} };
@@ -215,10 +204,7 @@ describe("a runner that is not enrolled for a pool", () => {
     });
     try {
       const began = performance.now();
-      const { message } = await tryToBegin(stack, "2025-11-25", {
-        server: "one",
-        token: await stack.token("one", { client: "other-agent" }),
-      });
+      const { message } = await site.tryToBegin("2025-11-25", await site.asOther("one"));
       expect(performance.now() - began).toBeGreaterThan(2_500);
       expect(message.error?.message).toMatch(/no runner of pool one took the session in time/);
       expect(taken).toEqual([]);

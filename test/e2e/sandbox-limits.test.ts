@@ -2,21 +2,12 @@ import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { send, textOf, wires } from "./call.fixture.ts";
 import { connectV1, connectV2 } from "./clients.fixture.ts";
-import {
-  beginWork,
-  type Caller,
-  endWork,
-  type SandboxSite,
-  saidBy,
-  startSandboxSite,
-  tryToBegin,
-} from "./sandbox.fixture.ts";
+import { type SandboxSite, saidBy, startSandboxSite } from "./sandbox.fixture.ts";
 import { commandLineOf, heldBy } from "./sandbox-remains.fixture.ts";
 
 afterAll(leakCheck);
 
 let site: SandboxSite;
-const tokens: Record<string, Caller> = {};
 beforeAll(async () => {
   site = await startSandboxSite({
     pools: {
@@ -28,16 +19,10 @@ beforeAll(async () => {
     },
     more: { placement: "4s" },
   });
-  for (const pool of ["box", "idle", "wall", "each", "full"])
-    tokens[pool] = { server: pool, token: await site.stack.token(pool) };
 }, 120_000);
 afterAll(() => site?.stop());
 
-const to = (pool: string): Caller => tokens[pool] ?? { server: pool, token: "" };
-const asOther = async (pool: string): Promise<Caller> => ({
-  server: pool,
-  token: await site.stack.token(pool, { client: "other-agent" }),
-});
+const to = (pool: string) => site.to(pool);
 
 /** Host pids of processes in sandboxes that were started with this. */
 function running(...argument: string[]): number[] {
@@ -47,7 +32,7 @@ function running(...argument: string[]): number[] {
 
 describe.each(wires)("a session's time, on the wire of %s", (wire) => {
   it("ends when nobody uses it; a command that runs is use", async () => {
-    const work = await beginWork(site.stack, wire, to("idle"));
+    const work = await site.begin(wire, to("idle"));
     expect(saidBy(await work.bash("X=kept; sleep 2.5; echo $X"))).toBe("kept");
     const before = heldBy(site.stack).folders.length;
     await until("its end", () => heldBy(site.stack).folders.length < before, { within: 5_000 });
@@ -57,7 +42,7 @@ describe.each(wires)("a session's time, on the wire of %s", (wire) => {
   });
 
   it("ends for good in the middle of a command, which says so", async () => {
-    const work = await beginWork(site.stack, wire, to("wall"));
+    const work = await site.begin(wire, to("wall"));
     const began = performance.now();
     const reply = await work.bash("sleep 3117");
     expect(performance.now() - began).toBeLessThan(8_000);
@@ -68,41 +53,41 @@ describe.each(wires)("a session's time, on the wire of %s", (wire) => {
 
 describe.each(wires)("places, on the wire of %s", (wire) => {
   it("are counted for each agent: one too many is refused at once, and told by which setting", async () => {
-    const first = await beginWork(site.stack, "2025-11-25", to("each"));
+    const first = await site.begin("2025-11-25", to("each"));
     const began = performance.now();
-    const refused = await tryToBegin(site.stack, wire, to("each"));
+    const refused = await site.tryToBegin(wire, to("each"));
     expect(refused.text).toMatch(/slotsPerAgent/);
     expect(refused.text).not.toMatch(/sandbox: runner-1/);
     expect(performance.now() - began).toBeLessThan(3_000);
-    const other = await asOther("each");
-    const hers = await beginWork(site.stack, "2025-11-25", other);
+    const other = await site.asOther("each");
+    const hers = await site.begin("2025-11-25", other);
     expect(saidBy(await hers.bash("echo hers"))).toBe("hers");
-    await endWork(site.stack, { ...other, handle: hers.handle });
-    await endWork(site.stack, { ...to("each"), handle: first.handle });
-    const again = await until("a place", () => beginWork(site.stack, "2025-11-25", to("each")), {
+    await site.end({ ...other, handle: hers.handle });
+    await site.end({ ...to("each"), handle: first.handle });
+    const again = await until("a place", () => site.begin("2025-11-25", to("each")), {
       within: 5_000,
     });
-    await endWork(site.stack, { ...to("each"), handle: again.handle });
+    await site.end({ ...to("each"), handle: again.handle });
   });
 
   it("that are all taken make the next one wait: for a place, or to be told in time that there is none", async () => {
-    const first = await until("a place", () => beginWork(site.stack, "2025-11-25", to("full")), {
+    const first = await until("a place", () => site.begin("2025-11-25", to("full")), {
       within: 10_000,
     });
     await first.bash("true");
     const began = performance.now();
-    const refused = await tryToBegin(site.stack, wire, to("full"));
+    const refused = await site.tryToBegin(wire, to("full"));
     const waited = performance.now() - began;
     expect(refused.message.error).toMatchObject({
       message: expect.stringMatching(/no runner of pool full took the session in time/),
       data: { sallyport: { code: "unavailable", retryable: true } },
     });
     expect([waited > 3_500, waited < 8_000]).toEqual([true, true]);
-    const waiting = beginWork(site.stack, "2025-11-25", to("full"));
-    await endWork(site.stack, { ...to("full"), handle: first.handle });
+    const waiting = site.begin("2025-11-25", to("full"));
+    await site.end({ ...to("full"), handle: first.handle });
     const second = await waiting;
     expect(saidBy(await second.bash("echo mine"))).toBe("mine");
-    await endWork(site.stack, { ...to("full"), handle: second.handle });
+    await site.end({ ...to("full"), handle: second.handle });
   });
 });
 
@@ -135,7 +120,7 @@ describe("a command that runs long", () => {
   );
 
   it.each(wires)("is killed when its agent goes away, on the wire of %s", async (wire) => {
-    const work = await beginWork(site.stack, wire, to("box"));
+    const work = await site.begin(wire, to("box"));
     const seconds = wire === "2025-11-25" ? "3141" : "3142";
     const gone = new AbortController();
     const call = send(
@@ -151,7 +136,7 @@ describe("a command that runs long", () => {
   });
 
   it("is killed at its timeout, and what it said until then is told", async () => {
-    const work = await beginWork(site.stack, "2025-11-25", to("box"));
+    const work = await site.begin("2025-11-25", to("box"));
     const { message } = await work.bash("echo early; sleep 3151", { timeout_ms: 700 });
     expect(message.result?.isError).toBe(true);
     expect(saidBy({ message })).toMatch(/early\n.*timed out after 700 ms/);
@@ -160,7 +145,7 @@ describe("a command that runs long", () => {
 });
 
 it.each(wires)("large output is shown by its ends, and whole in a file, on the wire of %s", async (wire) => {
-  const work = await beginWork(site.stack, wire, to("box"));
+  const work = await site.begin(wire, to("box"));
   const reply = await work.bash("echo first; seq 1 200000; echo last");
   const text = saidBy(reply);
   expect(text.length).toBeLessThan(150_000);
@@ -174,7 +159,7 @@ it.each(wires)("large output is shown by its ends, and whole in a file, on the w
 
 it("calls at once in one sandbox are counted: those too many are refused, the others run in turn", async () => {
   // Each request stands alone here: in a session they would need ids of their own.
-  const work = await beginWork(site.stack, "2026-07-28", to("box"));
+  const work = await site.begin("2026-07-28", to("box"));
   const many = await Promise.all(Array.from({ length: 20 }, () => work.bash("sleep 0.2; echo done")));
   const texts = many.map(saidBy);
   expect(texts.filter((text) => text === "done").length).toBe(16);

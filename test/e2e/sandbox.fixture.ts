@@ -9,6 +9,16 @@ import { startTunnel } from "./tunnel.fixture.ts";
 export interface SandboxSite {
   stack: Stack;
   orders: Orders;
+  /** Who calls a pool: the usual agent, with a token for it. */
+  to(pool: string): Caller;
+  /** The same of another agent. */
+  asOther(pool: string): Promise<Caller>;
+  begin(wire: Wire, to: Caller): Promise<Work>;
+  /** The reply that a session begins with: its name is in it, or why there is none. */
+  tryToBegin(wire: Wire, to: Caller): Promise<Reply>;
+  /** By a name that is known, whoever's it is. */
+  workIn(wire: Wire, to: Caller & { handle: string }): Work;
+  end(to: Caller & { handle: string }): Promise<Reply>;
   stop(): Promise<void>;
 }
 
@@ -86,9 +96,22 @@ when { context.port == ${port} };`;
         ...more,
       },
     });
+    const callers = new Map<string, Caller>();
+    for (const server of Object.keys(pools))
+      callers.set(server, { server, token: await stack.token(server) });
     return {
       stack,
       orders,
+      to: (pool) => {
+        const caller = callers.get(pool);
+        if (caller === undefined) throw new Error(`there is no pool ${pool}`);
+        return caller;
+      },
+      asOther: async (server) => ({ server, token: await stack.token(server, { client: "other-agent" }) }),
+      begin: (wire, to) => beginWork(stack, wire, to),
+      tryToBegin: (wire, to) => tryToBegin(stack, wire, to),
+      workIn: (wire, to) => workIn(stack, wire, to),
+      end: (to) => endWork(stack, to),
       stop: async () => {
         await stack.stop();
         await orders.close();
@@ -148,8 +171,7 @@ const initialize = {
   clientInfo: { name: "test", version: "1" },
 };
 
-/** The reply that a session begins with: its name is in it, or why there is none. */
-export async function tryToBegin(stack: Stack, wire: Wire, to: Caller): Promise<Reply> {
+async function tryToBegin(stack: Stack, wire: Wire, to: Caller): Promise<Reply> {
   return await ask(
     stack,
     to,
@@ -166,8 +188,7 @@ export async function beginWork(stack: Stack, wire: Wire, to: Caller): Promise<W
   return workIn(stack, wire, { ...to, handle });
 }
 
-/** By a name that is known, whoever's it is. */
-export function workIn(stack: Stack, wire: Wire, to: Caller & { handle: string }): Work {
+function workIn(stack: Stack, wire: Wire, to: Caller & { handle: string }): Work {
   const { handle } = to;
   const post = (name: string, args: object): Post => {
     if (wire === "2026-07-28") return toolCall(wire, name, { ...args, sandbox: handle });

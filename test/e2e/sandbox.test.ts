@@ -2,16 +2,7 @@ import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, requestOn, textOf, toolCall, wires } from "./call.fixture.ts";
 import { connectV1, connectV2 } from "./clients.fixture.ts";
-import {
-  beginWork,
-  type Caller,
-  endWork,
-  type SandboxSite,
-  saidBy,
-  startSandboxSite,
-  tryToBegin,
-  workIn,
-} from "./sandbox.fixture.ts";
+import { type Caller, type SandboxSite, saidBy, startSandboxSite } from "./sandbox.fixture.ts";
 import { heldBy, overlap, without } from "./sandbox-remains.fixture.ts";
 
 afterAll(leakCheck);
@@ -21,14 +12,14 @@ let agent: Caller;
 let other: Caller;
 beforeAll(async () => {
   site = await startSandboxSite({ pools: { box: { slots: 16, slotsPerAgent: 16 }, twin: {} } });
-  agent = { server: "box", token: await site.stack.token("box") };
-  other = { server: "box", token: await site.stack.token("box", { client: "other-agent" }) };
+  agent = site.to("box");
+  other = await site.asOther("box");
 }, 120_000);
 afterAll(() => site?.stop());
 
 describe.each(wires)("a session in a sandbox, on the wire of %s", (wire) => {
   it("runs commands on this machine, and keeps files, variables and folder from call to call", async () => {
-    const work = await beginWork(site.stack, wire, agent);
+    const work = await site.begin(wire, agent);
     expect(work.handle).toMatch(/^runner-1\.[A-Za-z0-9_-]{32,}$/);
     expect(saidBy(await work.bash("mkdir deep; cd deep; X=kept; echo filed >a; echo $((6 * 7))"))).toBe("42");
     expect(saidBy(await work.bash('echo "$X $PWD $(cat a)"'))).toBe("kept /workspace/deep filed");
@@ -37,7 +28,7 @@ describe.each(wires)("a session in a sandbox, on the wire of %s", (wire) => {
   });
 
   it("has eight tools, and files that are one with those of its commands", async () => {
-    const work = await beginWork(site.stack, wire, agent);
+    const work = await site.begin(wire, agent);
     const list = requestOn(wire, "tools/list");
     const session = wire === "2025-11-25" ? { "mcp-session-id": work.handle } : {};
     const listed = await ask(site.stack, agent, { ...list, headers: { ...list.headers, ...session } });
@@ -53,29 +44,26 @@ describe.each(wires)("a session in a sandbox, on the wire of %s", (wire) => {
   });
 
   it("is apart from another of the same agent", async () => {
-    const [one, two] = [
-      await beginWork(site.stack, wire, agent),
-      await beginWork(site.stack, wire, agent),
-    ] as const;
+    const [one, two] = [await site.begin(wire, agent), await site.begin(wire, agent)] as const;
     await one.bash("echo mine >a; X=mine; sleep 300 & disown");
     expect(saidBy(await two.bash('ls; echo "[$X]"'))).toBe("[]");
     expect(saidBy(await two.call("list_processes"))).not.toContain("sleep");
   });
 
   it("is for another agent, and in another pool, as one that never was", async () => {
-    const work = await beginWork(site.stack, wire, agent);
+    const work = await site.begin(wire, agent);
     await work.bash("echo kept >a");
-    const twin = { server: "twin", token: await site.stack.token("twin") };
+    const twin = site.to("twin");
     const runs = heldBy(site.stack).folders.length;
     for (const caller of [other, twin]) {
-      const stolen = await workIn(site.stack, wire, { ...caller, handle: work.handle }).bash("cat a");
+      const stolen = await site.workIn(wire, { ...caller, handle: work.handle }).bash("cat a");
       const bent = `${work.handle.slice(0, -4)}AAAA`;
-      const unknown = await workIn(site.stack, wire, { ...caller, handle: bent }).bash("cat a");
+      const unknown = await site.workIn(wire, { ...caller, handle: bent }).bash("cat a");
       expect([stolen.status, stolen.text]).toEqual([unknown.status, unknown.text]);
       if (wire === "2025-11-25") expect(stolen.status).toBe(404);
       else expect(stolen.message.result).toMatchObject({ isError: true });
       expect(stolen.text).not.toContain("kept");
-      expect((await endWork(site.stack, { ...caller, handle: work.handle })).status).toBe(404);
+      expect((await site.end({ ...caller, handle: work.handle })).status).toBe(404);
     }
     expect(heldBy(site.stack).folders.length).toBe(runs);
     expect(saidBy(await work.bash("cat a"))).toBe("kept");
@@ -85,18 +73,18 @@ describe.each(wires)("a session in a sandbox, on the wire of %s", (wire) => {
 describe("the end of a session", () => {
   it("frees processes, mounts, cgroups and files, and its name is never good again", async () => {
     const before = heldBy(site.stack);
-    const work = await beginWork(site.stack, "2025-11-25", agent);
+    const work = await site.begin("2025-11-25", agent);
     await work.bash("echo x >/workspace/a; (setsid sleep 300 &) ; nohup sleep 300 >/dev/null 2>&1 &");
     const its = without(heldBy(site.stack), before);
     expect(its.processes.length).toBeGreaterThanOrEqual(4);
     for (const what of ["mounts", "cgroups", "folders"] as const)
       expect([what, its[what].length > 0]).toEqual([what, true]);
     const to = { ...agent, handle: work.handle };
-    expect((await endWork(site.stack, to)).status).toBe(200);
+    expect((await site.end(to)).status).toBe(200);
     const left = () => overlap(heldBy(site.stack), its);
     await until("nothing left of it", () => left() === 0, { within: 5_000 });
     expect((await work.bash("true")).status).toBe(404);
-    expect((await endWork(site.stack, to)).status).toBe(404);
+    expect((await site.end(to)).status).toBe(404);
     expect(left()).toBe(0);
   });
 });
@@ -113,7 +101,7 @@ describe("the official clients", () => {
     const handle = transport.sessionId ?? "";
     await transport.terminateSession();
     await client.close();
-    expect((await workIn(site.stack, "2025-11-25", { ...agent, handle }).bash("true")).status).toBe(404);
+    expect((await site.workIn("2025-11-25", { ...agent, handle }).bash("true")).status).toBe(404);
   });
 
   it("of 2026-07-28 works in the sandbox that it was told of", async () => {
@@ -138,6 +126,6 @@ it("a call that names no session and begins none reaches no sandbox", async () =
     toolCall("2025-11-25", "bash", { command: "true" }),
   );
   expect([status, message.result]).toEqual([400, undefined]);
-  const begun = await tryToBegin(site.stack, "2026-07-28", { ...agent, server: "twin" });
+  const begun = await site.tryToBegin("2026-07-28", { ...agent, server: "twin" });
   expect(begun.status).toBe(401);
 });
