@@ -89,6 +89,23 @@ export async function openNetwork(): Promise<Network> {
   };
 }
 
+/** A network of its own with its loopback and no cable: what is to be reached there is put there. */
+export async function openIsland(): Promise<Pick<Network, "address" | "enter" | "remove">> {
+  const name = `sp${process.pid}-island`;
+  await run("ip", ["netns", "add", name]);
+  const remove = async () => {
+    await run("ip", ["netns", "del", name]);
+  };
+  try {
+    await run("ip", ["-n", name, "link", "set", "lo", "up"]);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  const enter = ["/usr/bin/nsenter", `--net=/run/netns/${name}`, "--"] as const;
+  return { address: () => "127.0.0.1", enter: () => enter, remove };
+}
+
 const empty = "table inet zones {\n  chain forwarding {\n  }\n}\n";
 
 interface Listing {

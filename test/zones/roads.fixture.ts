@@ -14,7 +14,7 @@ export interface Roads {
 }
 
 /** Whoever runs the test is in no place of the network: unix sockets are what both sides can reach. */
-export function openRoads(network: Network, folder: string): Roads {
+export function openRoads(network: Pick<Network, "address" | "enter">, folder: string): Roads {
   const closing: (() => Promise<void>)[] = [];
   let count = 0;
   const inside = async (place: Place, forward: object): Promise<void> => {
@@ -49,7 +49,11 @@ export function openRoads(network: Network, folder: string): Roads {
 }
 
 /** A program of this folder, at a place. */
-export function program(network: Network, place: Place, [file = "", ...args]: readonly string[]) {
+export function program(
+  network: Pick<Network, "enter">,
+  place: Place,
+  [file = "", ...args]: readonly string[],
+) {
   const [command, ...enter] = network.enter(place);
   return { command, args: [...enter, process.execPath, join(import.meta.dirname, file), ...args] };
 }
