@@ -99,16 +99,19 @@ function withHeader(request: PlacedRequest, name: string, value: string): Placed
     refuse(`the credential for ${lower} holds bytes no header can`);
   const headers: string[] = [];
   for (let at = 0; at + 1 < request.headers.length; at += 2) {
-    const [other = "", otherValue = ""] = request.headers.slice(at, at + 2);
+    const [other = "", otherValue = ""] = [request.headers[at], request.headers[at + 1]];
     if (sameField(other, lower)) continue;
     headers.push(other, otherValue);
   }
-  return { path: request.path, headers: [...headers, name, value] };
+  headers.push(name, value);
+  return { path: request.path, headers };
 }
 
 /** CGI and its descendants read `X_Api_Key` and `X-Api-Key` as one. */
 function sameField(name: string, lower: string): boolean {
-  return name.toLowerCase().replaceAll("_", "-") === lower.replaceAll("_", "-");
+  return (
+    name.length === lower.length && name.toLowerCase().replaceAll("_", "-") === lower.replaceAll("_", "-")
+  );
 }
 
 function withQuery(request: PlacedRequest, name: string, value: string): PlacedRequest {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Agent, createServer, type IncomingMessage, request as send } from "node:http";
+import { Agent, createServer, type IncomingMessage, type ServerResponse, request as send } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { type Door, listening, openDoor, permitPorts } from "./egress.fixture.ts";
@@ -69,12 +69,42 @@ describe("a scrubbed answer", () => {
   });
 
   it("that breaks off is cut, not ended", async () => {
+    let begun: ServerResponse | undefined;
     await using upstream = await listening(
-      createServer((_request, response) => response.write("some", () => response.destroy())),
+      createServer((_request, response) => {
+        begun = response;
+        response.write("some");
+      }),
     );
     await using door = await doorTo(upstream.port);
     const answer = await ask(door, upstream.port);
+    begun?.destroy();
     await expect(answer.toArray()).rejects.toThrow("aborted");
+    door.agent.destroy();
+  });
+
+  it("of which nothing was passed on yet is refused with a reason where it cannot be unpacked", async () => {
+    await using upstream = await listening(
+      createServer((_request, response) =>
+        response.writeHead(200, { "content-encoding": "gzip" }).end("no gzip at all"),
+      ),
+    );
+    await using door = await doorTo(upstream.port);
+    const answer = await ask(door, upstream.port);
+    expect(answer.statusCode).toBe(502);
+    expect(String(Buffer.concat(await answer.toArray()))).toContain("could not be unpacked");
+    door.agent.destroy();
+  });
+
+  it("that comes in one piece has its length, and the length is that of what is left of it", async () => {
+    await using upstream = await listening(
+      createServer((_request, response) => response.end(`{"echo":"${secret}"}`)),
+    );
+    await using door = await doorTo(upstream.port);
+    const answer = await ask(door, upstream.port);
+    const body = String(Buffer.concat(await answer.toArray()));
+    expect(body).toBe('{"echo":"[redacted:api]"}');
+    expect(answer.headers["content-length"]).toBe(String(body.length));
     door.agent.destroy();
   });
 });

@@ -1,5 +1,4 @@
 import type { PlacedRequest } from "@sallyport/egress";
-import { pairs } from "./headers.ts";
 import {
   covers,
   type IssuedToken,
@@ -30,6 +29,8 @@ interface Sent {
   readonly form?: string | undefined;
 }
 
+type Rest = Pick<Fillable, "path" | "form"> & { readonly headers: readonly string[] };
+
 /** A request, as far as a credential can stand in it. */
 export interface Fillable extends PlacedRequest {
   readonly form?: string | undefined;
@@ -41,11 +42,8 @@ export interface Fillable extends PlacedRequest {
  */
 export function findPlaced(placeholders: Placeholders, sent: Sent): Search {
   const placed: Placed[] = [];
-  let rest: Fillable = {
-    path: sent.target.path + sent.target.query,
-    headers: [...sent.rawHeaders],
-    form: sent.form,
-  };
+  const { target, rawHeaders, form } = sent;
+  let rest: Rest = { path: target.path + target.query, headers: rawHeaders, form };
   for (const placeholder of placeholders.all)
     for (const binding of placeholder.bindings) {
       if (!covers(binding, sent)) continue;
@@ -59,27 +57,23 @@ export function findPlaced(placeholders: Placeholders, sent: Sent): Search {
         ...("material" in placeholder ? { issued: placeholder } : {}),
       });
     }
-  const leftover = [
-    sent.method,
-    rest.path,
-    rest.form ?? "",
-    ...rest.headers,
-    ...placed.map(({ username }) => username ?? ""),
-  ];
-  if (leftover.every((text) => placeholders.finder.text(text) === text)) return { ok: true, placed };
+  const leftover = [sent.method, rest.path, rest.form ?? "", ...rest.headers];
+  for (const { username } of placed) if (username !== undefined) leftover.push(username);
+  const { finder } = placeholders;
+  if (leftover.every((text) => finder.text(text) === text)) return { ok: true, placed };
   return { ok: false, reason: misplaced(placeholders, leftover) };
 }
 
 interface Taken {
-  readonly rest: Fillable;
+  readonly rest: Rest;
   readonly username?: string | undefined;
 }
 
-function takeOut(from: Fillable, location: Location, { value }: Placeholder): Taken | undefined {
+function takeOut(from: Rest, location: Location, { value }: Placeholder): Taken | undefined {
   switch (location.in) {
     case "header": {
       const expected = `${location.prefix ?? ""}${value}`;
-      return withoutHeader(from, (name, text) => same(name, location.name) && text === expected);
+      return withoutHeader(from, (name, text) => text === expected && same(name, location.name));
     }
     case "basic": {
       let username: string | undefined;
@@ -104,9 +98,14 @@ function takeOut(from: Fillable, location: Location, { value }: Placeholder): Ta
   }
 }
 
-function withoutHeader(from: Fillable, isIt: (name: string, value: string) => boolean): Taken | undefined {
-  const headers = [...pairs(from.headers)].filter(([name, value]) => !isIt(name, value)).flat();
-  return headers.length === from.headers.length ? undefined : { rest: { ...from, headers } };
+function withoutHeader(from: Rest, isIt: (name: string, value: string) => boolean): Taken | undefined {
+  const { headers } = from;
+  const kept: string[] = [];
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const [name = "", value = ""] = [headers[at], headers[at + 1]];
+    if (!isIt(name, value)) kept.push(name, value);
+  }
+  return kept.length === headers.length ? undefined : { rest: { ...from, headers: kept } };
 }
 
 /** What is left of `a=1&b=2`; undefined where the pair is not in it. */

@@ -7,6 +7,7 @@ import {
 } from "node:http";
 import { type Authority, authorityText } from "./authority.ts";
 import { type Denial, DenialError } from "./denial.ts";
+import { Ending } from "./ending.ts";
 import { type Fillable, findPlaced, type Placed } from "./find-placed.ts";
 import { isForm, readForm } from "./form.ts";
 import { endToEnd } from "./headers.ts";
@@ -34,29 +35,36 @@ export interface ForwardDeps {
 /** One request: read in one way only, decided, recorded, sent to the judged address, its answer passed back. */
 export async function forward(exchange: Exchange, deps: ForwardDeps): Promise<void> {
   const { request, response } = exchange;
+  const { session, agentFor } = deps;
   let leave = () => {};
-  const aborted = new AbortController();
-  const total = setTimeout(() => aborted.abort(tooLong), deps.session.deps.limits.totalMs);
-  // What is over is not aborted: its connection serves the next.
-  response.once("close", () => response.writableFinished || aborted.abort());
+  const ending = new Ending();
+  const total = setTimeout(() => ending.end(tooLong), session.deps.limits.totalMs);
+  // What is over is not ended: its connection serves the next.
+  response.on("close", () => response.writableFinished || ending.end(gone));
   try {
-    const target = await targetOf(exchange, deps.session);
-    const ask = askOf(request, target);
-    const form = await formOf(request, target, deps.session);
-    const placed = await placedIn(request, { target, form }, deps.session);
+    const target = await targetOf(exchange, session);
+    const form = session.placeholders.readsForm(request.method ?? "", target)
+      ? await formOf(request, target, session)
+      : undefined;
+    const placed = await placedIn(request, { target, form }, session);
     const credentials = placed.map(({ credential }) => credential);
-    const end = (denial: Denial) => aborted.abort(new DenialError(denial));
-    leave = await deps.session.admit(ask, end, credentials);
-    await relay(exchange, target, { ...deps, placed, form, signal: aborted.signal });
+    const end = (denial: Denial) => ending.end(new DenialError(denial));
+    leave = await session.admit(askOf(request, target), end, credentials);
+    await relay(exchange, target, { session, agentFor, placed, form, ending });
   } catch (error) {
-    refuse(request, response, aborted.signal.reason instanceof DenialError ? aborted.signal.reason : error);
+    refuse(request, response, ending.reason ?? error);
   } finally {
     clearTimeout(total);
     leave();
   }
 }
 
-const tooLong = new DenialError({ code: "timeout", reason: "the request took longer than a request may" });
+export const tooLong = new DenialError({
+  code: "timeout",
+  reason: "the request took longer than a request may",
+});
+/** Nobody is there to be told. */
+export const gone = new DenialError({ code: "unavailable", reason: "the client is gone" });
 
 /** @throws DenialError `ambiguous` */
 export async function targetOf(
@@ -69,7 +77,7 @@ export async function targetOf(
 ): Promise<Target> {
   const host = headerValue(request.rawHeaders, "host") ?? "";
   const parsed = tunnel === undefined ? parseAbsoluteTarget(url, host) : parseOriginTarget(url, host, tunnel);
-  const reason = headProblem({ ...headOf(request) }) ?? (parsed.ok ? undefined : parsed.reason);
+  const reason = headProblem(headOf(request)) ?? (parsed.ok ? undefined : parsed.reason);
   if (reason === undefined && parsed.ok) return parsed.value;
   const ask = parsed.ok ? askOf(request, parsed.value) : unreadable(request, tunnel);
   throw await session.denied(ask, { code: "ambiguous", reason: reason ?? "the request has no clear target" });
@@ -82,7 +90,7 @@ async function formOf(
   session: Session,
 ): Promise<string | undefined> {
   const ask = askOf(request, target);
-  if (!session.placeholders.readsForm(ask.method, target) || !isForm(request.rawHeaders)) return undefined;
+  if (!isForm(request.rawHeaders)) return undefined;
   if (!session.wouldAllow(ask)) return undefined; // is refused without being read
   const form = await readForm(request);
   if (form !== undefined) return form;
@@ -118,21 +126,24 @@ export function unreadable({ method = "" }: IncomingMessage, tunnel?: Authority)
 export interface RelayDeps extends ForwardDeps {
   readonly placed: readonly Placed[];
   readonly form: string | undefined;
-  readonly signal: AbortSignal;
+  readonly ending: Ending;
 }
 
 async function relay(exchange: Exchange, target: Target, deps: RelayDeps): Promise<void> {
   const { request, response } = exchange;
-  const { session } = deps;
+  const { session, placed } = deps;
   const { host, port } = target.authority;
   const ask = askOf(request, target);
   const endpoint = endpointAt(session.placeholders.endpoints, target);
-  const { path, headers, form } = await filled(request, target, { ...deps, endpoint });
-  const outgoing = send({
-    agent: deps.agentFor(target.scheme),
-    ...{ host, port, method: request.method, path, headers },
-    signal: deps.signal,
+  const { path, headers, form } = await filled(request, target, {
+    session,
+    placed,
+    form: deps.form,
+    endpoint,
   });
+  const agent = deps.agentFor(target.scheme);
+  const outgoing = send({ agent, host, port, method: request.method, path, headers });
+  deps.ending.stops((reason) => outgoing.destroy(reason));
   outgoing.setTimeout(session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
   const answered = answerOf(outgoing, target);
   if (form === undefined) passBody(exchange, outgoing, { session, ask });
@@ -142,7 +153,9 @@ async function relay(exchange: Exchange, target: Target, deps: RelayDeps): Promi
   else await passTokenAnswer(answer, response, { session, ask, endpoint });
 }
 
-type FillDeps = RelayDeps & { readonly endpoint: TokenEndpoint | undefined };
+type FillDeps = Pick<RelayDeps, "session" | "placed" | "form"> & {
+  readonly endpoint: TokenEndpoint | undefined;
+};
 
 /** The request as it goes out, with the credentials in it. */
 async function filled(request: IncomingMessage, target: Target, deps: FillDeps): Promise<Fillable> {
@@ -154,29 +167,24 @@ async function filled(request: IncomingMessage, target: Target, deps: FillDeps):
 }
 
 export function headersFor(
-  request: IncomingMessage,
+  { rawHeaders }: Pick<IncomingMessage, "rawHeaders">,
   target: Target,
-  deps: Pick<FillDeps, "session" | "placed" | "form" | "endpoint">,
+  { session, placed, form, endpoint }: FillDeps,
 ): string[] {
-  const { session, placed, form, endpoint } = deps;
-  const { rawHeaders } = request;
-  const mayEcho = placed.length > 0 || endpoint !== undefined || !session.secrets.scrubber.empty;
-  const without = [
-    ...["host", "expect"],
-    ...(form === undefined ? [] : ["content-length"]),
-    // What comes back packed would have to be unpacked to be looked through.
-    ...(mayEcho ? ["accept-encoding"] : []),
-    // A secret asked for in two halves is in neither.
-    ...(placed.length > 0 || endpoint !== undefined ? ["range", "if-range"] : []),
-  ];
+  const lends = placed.length > 0 || endpoint !== undefined;
+  const mayEcho = lends || !session.secrets.scrubber.empty;
+  const without = ["host", "expect"];
+  if (form !== undefined) without.push("content-length");
+  // What comes back packed would have to be unpacked to be looked through.
+  if (mayEcho) without.push("accept-encoding");
+  // A secret asked for in two halves is in neither.
+  if (lends) without.push("range", "if-range");
+  // One spelling of the host on the wire, the one that was judged.
+  const headers = ["host", hostHeader(target), ...endToEnd(rawHeaders, without)];
   const chunked = form === undefined && headerValue(rawHeaders, "transfer-encoding") !== undefined;
-  return [
-    // One spelling of the host on the wire, the one that was judged.
-    ...["host", hostHeader(target)],
-    ...endToEnd(rawHeaders, without),
-    ...(chunked ? ["transfer-encoding", "chunked"] : []),
-    ...(mayEcho ? ["accept-encoding", "identity"] : []),
-  ];
+  if (chunked) headers.push("transfer-encoding", "chunked");
+  if (mayEcho) headers.push("accept-encoding", "identity");
+  return headers;
 }
 
 /** Not a `pipeline`: that would close the client's connection, and with it the way to say why. */
@@ -205,8 +213,10 @@ function passBody(
 }
 
 function hasBody({ rawHeaders }: IncomingMessage): boolean {
-  const framing = ["content-length", "transfer-encoding"].map((name) => headerValue(rawHeaders, name));
-  return framing.some((value) => value !== undefined && value !== "0");
+  return (
+    (headerValue(rawHeaders, "content-length") ?? "0") !== "0" ||
+    headerValue(rawHeaders, "transfer-encoding") !== undefined
+  );
 }
 
 /** An address is refused after the request was allowed by its name: that is written down too. */

@@ -16,13 +16,28 @@ export type FlatHeaders = readonly string[];
 
 /** What goes on to the other side: all but what is for this hop, and what `Connection` names so. */
 export function endToEnd(headers: FlatHeaders, without: readonly string[] = []): string[] {
-  const named = new Set(without);
-  for (const [name, value] of pairs(headers))
-    if (name.toLowerCase() === "connection")
-      for (const token of value.split(",")) named.add(token.trim().toLowerCase());
-  return [...pairs(headers)]
-    .filter(([name]) => !HOP.has(name.toLowerCase()) && !named.has(name.toLowerCase()))
-    .flat();
+  const named = namedByConnection(headers);
+  const kept: string[] = [];
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const written = headers[at] ?? "";
+    const name = written.toLowerCase();
+    if (HOP.has(name) || without.includes(name) || named.includes(name)) continue;
+    kept.push(written, headers[at + 1] ?? "");
+  }
+  return kept;
+}
+
+function namedByConnection(headers: FlatHeaders): readonly string[] {
+  const named: string[] = [];
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    if (isNamed(headers[at], "connection"))
+      for (const token of (headers[at + 1] ?? "").split(",")) named.push(token.trim().toLowerCase());
+  return named;
+}
+
+/** @param name in lower case */
+export function isNamed(written: string | undefined, name: string): boolean {
+  return written?.length === name.length && (written === name || written.toLowerCase() === name);
 }
 
 export function* pairs(headers: FlatHeaders): Generator<[name: string, value: string]> {

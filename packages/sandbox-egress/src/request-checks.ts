@@ -1,3 +1,5 @@
+import { isNamed } from "./headers.ts";
+
 /** The head of a request, as it came: names and values in turn. */
 export interface RequestHead {
   readonly method: string;
@@ -17,17 +19,17 @@ export function headProblem({ method, httpVersion, rawHeaders }: RequestHead): s
   if (httpVersion !== "1.1" && httpVersion !== "1.0") return "speak HTTP/1.1";
   if (rawHeaders.length > 2 * MOST_HEADERS) return `a request has at most ${MOST_HEADERS} headers`;
   if (method === "TRACE") return "TRACE would show what the proxy added";
-  const counts = new Map<string, number>();
+  const seen = new Set<string>();
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] ?? "").toLowerCase();
     // CGI and its like read Content_Length as Content-Length.
-    const read = name.replaceAll("_", "-");
+    const read = name.includes("_") ? name.replaceAll("_", "-") : name;
     if (read !== name && SINGLE.includes(read)) return `the header ${name} can be read as ${read}`;
     if (/[^\t\x20-\x7e\x80-\xff]/.test(rawHeaders[at + 1] ?? "")) return "a header holds a control character";
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (seen.has(name) && SINGLE.includes(name)) return `the header ${name} comes twice`;
+    seen.add(name);
   }
-  for (const name of SINGLE) if ((counts.get(name) ?? 0) > 1) return `the header ${name} comes twice`;
-  if (counts.get("host") !== 1 && method !== "CONNECT") return "the Host header is missing";
+  if (!seen.has("host") && method !== "CONNECT") return "the Host header is missing";
   return framingProblem(rawHeaders, httpVersion);
 }
 
@@ -45,6 +47,6 @@ function framingProblem(rawHeaders: readonly string[], httpVersion: string): str
 /** Of the one header of this name. */
 export function headerValue(rawHeaders: readonly string[], name: string): string | undefined {
   for (let at = 0; at < rawHeaders.length; at += 2)
-    if (rawHeaders[at]?.toLowerCase() === name) return rawHeaders[at + 1];
+    if (isNamed(rawHeaders[at], name)) return rawHeaders[at + 1];
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { type Authority, type Parsed, parseAuthority, sameAuthority } from "./authority.ts";
+import { type Authority, authorityText, type Parsed, parseAuthority, sameAuthority } from "./authority.ts";
 
 /** A request's target after all its spellings were found to agree. */
 export interface Target {
@@ -32,8 +32,9 @@ export function parseAbsoluteTarget(target: string, host: string): Parsed<Target
 /** The origin form within a tunnel (section 3.2.1): `Host` must be where the tunnel leads. Pure. */
 export function parseOriginTarget(target: string, host: string, tunnel: Authority): Parsed<Target> {
   if (!target.startsWith("/")) return refuse("inside a tunnel a request names its path alone");
-  const said = parseAuthority(host, 443);
-  if (!said.ok || !sameAuthority(said.value, tunnel))
+  // Nearly all write it as we do: read again is what is written otherwise.
+  const said = host === authorityText(tunnel) ? undefined : parseAuthority(host, 443);
+  if (said !== undefined && !(said.ok && sameAuthority(said.value, tunnel)))
     return refuse("the Host header is not the host that the tunnel was opened to");
   return withPath("https", tunnel, target);
 }
@@ -70,7 +71,7 @@ function pathProblem(path: string): string | undefined {
 /** A server behind a server may decode again. */
 export function deepestReading(path: string): string {
   let read = path;
-  for (let layer = 0; layer < 4; layer++)
+  for (let layer = 0; layer < 4 && read.includes("%"); layer++)
     read = read.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
       String.fromCharCode(Number.parseInt(hex, 16)),
     );

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Duplex, type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { decodeBody, type Scrubber, type ScrubStream } from "@sallyport/scrub";
-import { endToEnd, pairs } from "./headers.ts";
+import { DenialError } from "./denial.ts";
+import { endToEnd } from "./headers.ts";
 
 const decodeLimits = { maxOutputBytes: 1024 * 1024 * 1024, maxRatio: 200 };
 
@@ -20,57 +21,86 @@ export async function passAnswer(
   }
   const bodiless = response.req.method === "HEAD" || status === 204 || status === 304;
   const decoder = bodiless ? undefined : decodeBody(answer.headers["content-encoding"], decodeLimits);
-  // Of what was unpacked and may change its length, these would lie.
-  const without = ["content-length", "content-encoding", "content-md5", "digest", "accept-ranges"];
-  const headers = [...pairs(endToEnd(answer.rawHeaders, without))];
-  response.writeHead(
-    status,
-    headers.flatMap(([name, value]) => [name, scrubber.text(value)]),
-  );
+  const headers = endToEnd(answer.rawHeaders, UNTRUE);
+  for (let at = 1; at < headers.length; at += 2) headers[at] = scrubber.text(headers[at] ?? "");
   const json = /json|event-stream/i.test(answer.headers["content-type"] ?? "");
   const stream = scrubber.stream(json ? "json" : "text");
+  const begin = (size: number | undefined) => {
+    if (!bodiless && size !== undefined) headers.push("content-length", String(size));
+    response.writeHead(status, headers);
+  };
   if (decoder === undefined) {
-    await pump(answer, stream, response);
+    await pump(answer, stream, { response, begin });
     return;
   }
-  await Promise.all([pipeline(answer, decoder.writable), pump(decoder.readable, stream, response)]);
+  await Promise.all([
+    pipeline(answer, decoder.writable),
+    pump(decoder.readable, stream, { response, begin }),
+  ]);
 }
+
+/** Of what was unpacked and may change its length, these would lie. */
+const UNTRUE = ["content-length", "content-encoding", "content-md5", "digest", "accept-ranges"];
 
 const MOST_WAITING = 256 * 1024;
 
-/** What comes in one turn of the loop leaves in one write: TLS brings a large body in pieces of 16 KiB. */
-function pump(from: Readable, stream: ScrubStream, to: ServerResponse): Promise<void> {
+interface Answering {
+  readonly response: ServerResponse;
+  /** Writes the head, with the length of the body where that is known. */
+  readonly begin: (size: number | undefined) => void;
+}
+
+/**
+ * What comes in one turn of the loop leaves in one write: TLS brings a large body in pieces of 16 KiB. A body that came in
+ * one turn altogether leaves with its length.
+ */
+function pump(from: Readable, stream: ScrubStream, { response: to, begin }: Answering): Promise<void> {
   return new Promise((resolve, reject) => {
     let waiting: Uint8Array[] = [];
     let size = 0;
     let last = false;
+    let scheduled = false;
     const flush = () => {
-      if (to.destroyed) return;
-      const piece = waiting.length === 1 ? waiting[0] : Buffer.concat(waiting);
-      [waiting, size] = [[], 0];
-      if (last) to.end(piece);
-      else if (to.write(piece)) from.resume();
+      scheduled = false;
+      if (to.destroyed || to.writableEnded) return; // refused in the meantime
+      if (!to.headersSent) begin(last ? size : undefined);
+      const final = last ? waiting.pop() : undefined;
+      let room = true;
+      for (const piece of waiting) room = to.write(piece);
+      waiting = [];
+      size = 0;
+      if (last) to.end(final);
+      else if (room) from.resume();
       else from.pause();
     };
     const add = (clean: Uint8Array) => {
       if (clean.length === 0) return;
-      if (size === 0) setImmediate(flush);
       waiting.push(clean);
       size += clean.length;
       if (size > MOST_WAITING) from.pause();
     };
-    from.on("data", (chunk: Uint8Array) => add(stream.push(chunk)));
-    to.on("drain", () => from.resume());
-    from.once("end", () => {
-      last = true;
-      const rest = stream.end();
-      if (rest.length > 0) add(rest);
-      else if (size === 0) to.end();
+    const schedule = () => {
+      if (!scheduled) setImmediate(flush);
+      scheduled = true;
+    };
+    const fail = (cause?: unknown) => {
+      const reason = "the server's answer broke off, or could not be unpacked";
+      reject(new DenialError({ code: "unavailable", reason }, { cause }));
+    };
+    from.on("data", (chunk: Uint8Array) => {
+      add(stream.push(chunk));
+      schedule();
     });
-    from.once("error", reject);
-    from.once("close", () => from.readableEnded || reject(new Error("the answer broke off")));
-    to.once("finish", resolve);
-    to.once("close", () => {
+    to.on("drain", () => from.resume());
+    from.on("end", () => {
+      last = true;
+      add(stream.end());
+      schedule();
+    });
+    from.on("error", fail);
+    from.on("close", () => from.readableEnded || fail());
+    to.on("finish", resolve);
+    to.on("close", () => {
       if (to.writableFinished) return;
       from.destroy();
       reject(new Error("nobody waits for the answer any more"));

@@ -18,7 +18,7 @@ export class Secrets {
   /** @throws ScrubError for one that could not be found in an answer: it must not be placed */
   add(name: string, { value, username }: CredentialMaterial): void {
     const kept = this.#byCredential.get(name) ?? [];
-    if (kept.some((secret) => Buffer.from(secret.value).equals(value) && secret.username === username))
+    if (kept.some((secret) => Buffer.compare(secret.value, value) === 0 && secret.username === username))
       return;
     const secret = { name, value: Uint8Array.from(value), ...(username === undefined ? {} : { username }) };
     const next = [...kept, secret].slice(-KEPT_PER_CREDENTIAL);

@@ -182,12 +182,18 @@ export class Session {
     fields: Pick<EgressRecord, "outcome" | "code" | "ruleId" | "reason" | "credentials">,
   ): Promise<void> {
     const { method, scheme, host, port } = ask;
+    const { agent, user } = this.#identity;
     const path = ask.path.slice(0, 1024);
     return this.deps.record({
-      sandbox: this.sandbox,
-      ...this.#identity,
       ...fields,
-      ...{ method, scheme, host, port, path },
+      sandbox: this.sandbox,
+      agent,
+      user,
+      method,
+      scheme,
+      host,
+      port,
+      path,
     });
   }
 }

@@ -24,10 +24,10 @@ export interface IssuedField {
  * more leniently than we do, `/Token`, `/token;x` and `/token%2F` are still asked for a token, and must not give it away.
  */
 export function endpointAt(endpoints: readonly TokenEndpoint[], target: Target): TokenEndpoint | undefined {
-  const asked = lenient(target.path);
   return endpoints.find(({ scheme, host, port, pathPrefix }) => {
     if (scheme !== target.scheme || host !== target.authority.host || port !== target.authority.port)
       return false;
+    const asked = lenient(target.path);
     const own = lenient(pathPrefix);
     return asked === own || asked.startsWith(own === "/" ? own : `${own}/`);
   });

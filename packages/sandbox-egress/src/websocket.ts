@@ -3,10 +3,12 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Authority } from "./authority.ts";
 import { type Denial, DenialError } from "./denial.ts";
+import { Ending } from "./ending.ts";
 import {
   answerOf,
   askOf,
   type ForwardDeps,
+  gone,
   headersFor,
   headOf,
   placedIn,
@@ -14,6 +16,7 @@ import {
   recordRefusal,
   silent,
   targetOf,
+  tooLong,
 } from "./forward.ts";
 import { endToEnd, pairs } from "./headers.ts";
 import { placeAll } from "./place-all.ts";
@@ -44,11 +47,11 @@ export async function openWebSocket(asked: WebSocketRequest, deps: ForwardDeps):
   const { request, socket, head } = asked;
   const { session } = deps;
   const response = responseOn(request, socket as Socket);
-  const aborted = new AbortController();
-  const total = setTimeout(() => aborted.abort(), session.deps.limits.totalMs);
-  socket.on("error", () => socket.destroy()).once("close", () => aborted.abort());
+  const ending = new Ending();
+  const total = setTimeout(() => ending.end(tooLong), session.deps.limits.totalMs);
+  socket.on("error", () => socket.destroy()).once("close", () => ending.end(gone));
   let leave = () => {};
-  let end = (denial: Denial) => aborted.abort(new DenialError(denial));
+  let end = (denial: Denial) => ending.end(new DenialError(denial));
   try {
     const target = await targetOf({ ...asked, url: request.url?.replace(/^ws:/i, "http:") }, session);
     const ask = askOf(request, target);
@@ -63,7 +66,8 @@ export async function openWebSocket(asked: WebSocketRequest, deps: ForwardDeps):
     const { path, headers } = await placeAll(placed, bare, session);
     const { host, port } = target.authority;
     const agent = deps.agentFor(target.scheme);
-    const outgoing = send({ agent, host, port, path, headers, signal: aborted.signal });
+    const outgoing = send({ agent, host, port, path, headers });
+    ending.stops((reason) => outgoing.destroy(reason));
     outgoing.setTimeout(session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
     const answered = answerTo(outgoing, target).catch((error: unknown) =>
       recordRefusal(error, request, target, { session }),
@@ -84,7 +88,7 @@ export async function openWebSocket(asked: WebSocketRequest, deps: ForwardDeps):
       end = cut;
     });
   } catch (error) {
-    refuse(request, response, aborted.signal.reason instanceof DenialError ? aborted.signal.reason : error);
+    refuse(request, response, ending.reason ?? error);
   } finally {
     clearTimeout(total);
     leave();

@@ -1,18 +1,22 @@
 import { AMPERSAND, BACKSLASH, type Glyph, LETTER_U, LONGEST_RUN, PERCENT } from "./glyph.ts";
 import { backslashRun } from "./matcher.ts";
 import type { Needle } from "./needle.ts";
+import { addPair, hasPair, type PairSet, pairSet } from "./pair-set.ts";
+import { pairsNearStart, STRIDE } from "./strides.ts";
 
 const NONE: readonly Needle[] = [];
 const LINE_BREAKS = [0x0a, 0x0d];
 const ANY_BYTE = Array.from({ length: 256 }, (_, byte) => byte);
 
 /**
- * Where may a needle begin? Nearly every byte of nearly every body is dismissed by one look into a table of byte
- * pairs; what is left is given the few needles whose first character is written like that.
+ * Where may a needle begin? Nearly all of nearly every body is dismissed seven bytes at a time, by one look into a table of
+ * byte pairs; what is left by another table, byte by byte; and what is left then is given the few needles whose first
+ * character is written like that.
  */
 export class Starts {
-  /** A bit for every pair of bytes, 8 KiB: small enough to stay in the processor's cache. */
-  readonly #pairs = new Uint32Array(2048);
+  /** Pairs that a needle begins with. */
+  readonly #pairs = pairSet();
+  readonly #near: PairSet;
   readonly #first = new Uint8Array(256);
   readonly #byPlain = new Map<number, Needle[]>();
   readonly #byEscape = new Map<number, Needle[]>();
@@ -22,6 +26,7 @@ export class Starts {
 
   constructor(needles: readonly Needle[]) {
     this.#all = needles;
+    this.#near = pairsNearStart(needles);
     this.#pair(BACKSLASH, BACKSLASH);
     for (const needle of needles) {
       const [first, second] = needle.glyphs;
@@ -35,15 +40,38 @@ export class Starts {
 
   /** The first place from `from` on where a needle may begin, or the length of the data. */
   next(data: Uint8Array, from: number): number {
+    const near = this.#near;
+    const last = data.length - 1;
+    let at = from;
+    for (; at + STRIDE <= last; at += STRIDE) {
+      const probe = at + STRIDE - 1;
+      if (!hasPair(near, data[probe] as number, data[probe + 1] as number)) continue;
+      const found = this.#among(data, at, at + STRIDE);
+      if (found <= probe) return found;
+    }
+    return this.#among(data, at, data.length);
+  }
+
+  /** Whether a needle may begin anywhere in a text. */
+  anywhere(text: string): boolean {
+    let before = 0;
+    for (let at = 0; at < text.length; at++) {
+      const unit = text.charCodeAt(at);
+      if (unit > 0x7f) return true; // several bytes, to be looked at as such
+      if (at > 0 && hasPair(this.#pairs, before, unit)) return true;
+      before = unit;
+    }
+    return false;
+  }
+
+  /** The first of these places where a needle may begin, or `to`. */
+  #among(data: Uint8Array, from: number, to: number): number {
     const pairs = this.#pairs;
     const last = data.length - 1;
-    if (from > last) return data.length;
-    let pair = data[from] as number;
-    for (let at = from; at < last; at++) {
-      pair = ((pair & 0xff) << 8) | (data[at + 1] as number);
-      if (((pairs[pair >>> 5] as number) >>> (pair & 31)) & 1) return at;
-    }
-    return this.#first[data[last] as number] ? last : data.length;
+    const end = Math.min(to, last);
+    for (let at = from; at < end; at++)
+      if (hasPair(pairs, data[at] as number, data[at + 1] as number)) return at;
+    return to > last && from <= last && this.#first[data[last] as number] ? last : to;
   }
 
   /** The needles that may begin at `at`: all, where the data ends too early to tell. */
@@ -86,8 +114,7 @@ export class Starts {
   }
 
   #pair(byte: number, next: number): void {
-    const pair = (byte << 8) | next;
-    this.#pairs[pair >>> 5] = (this.#pairs[pair >>> 5] as number) | (1 << (pair & 31));
+    addPair(this.#pairs, byte, next);
     this.#first[byte] = 1;
   }
 }

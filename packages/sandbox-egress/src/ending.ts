@@ -1,0 +1,21 @@
+/**
+ * Ends one request before its time: a new policy, a client that is gone, the time it may take. What an `AbortSignal` is
+ * for, without what that costs each small request.
+ */
+export class Ending {
+  /** Why; undefined while it goes on. */
+  reason: Error | undefined;
+  #stop: (reason: Error) => void = () => {};
+
+  end(reason: Error): void {
+    if (this.reason !== undefined) return;
+    this.reason = reason;
+    this.#stop(reason);
+  }
+
+  /** What there is to stop from now on: at once where it has ended. */
+  stops(stop: (reason: Error) => void): void {
+    this.#stop = stop;
+    if (this.reason !== undefined) stop(this.reason);
+  }
+}
