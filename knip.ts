@@ -5,7 +5,8 @@ export default {
   // A type may be exported beside the function that takes it.
   ignoreExportsUsedInFile: { interface: true, type: true },
   workspaces: {
-    ".": { entry: [] },
+    // What an image runs to ask its zone whether it is alive.
+    ".": { entry: ["infra/images/health.mjs"] },
     "packages/*": {},
     "apps/*": { entry: ["main.ts"] },
     // The WebAssembly of policies is loaded from beside the built file.

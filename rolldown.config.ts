@@ -6,5 +6,5 @@ export default defineConfig({
   platform: "node",
   // It loads its WebAssembly from beside itself.
   external: [/^@cedar-policy\/cedar-wasm/],
-  output: { file: "dist/main.js", format: "esm", sourcemap: true },
+  output: { file: "dist/main.js", format: "esm", sourcemap: true, codeSplitting: false },
 });

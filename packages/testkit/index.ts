@@ -10,6 +10,7 @@ export {
   makeCertificateAuthority,
 } from "./src/certificate-authority.ts";
 export { type ConnectProxy, type ConnectProxyOptions, startConnectProxy } from "./src/connect-proxy.ts";
+export { type DockerEngine, startDockerEngine } from "./src/docker/docker-engine.ts";
 export { type Issuer, type IssuerOptions, startIssuer } from "./src/issuer.ts";
 export { leakCheck } from "./src/leak-check.ts";
 export { type Moto, startMoto } from "./src/moto.ts";
