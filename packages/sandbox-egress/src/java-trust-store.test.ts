@@ -1,14 +1,12 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getCACertificates } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listening, openDoor, permitPorts, run } from "./egress.fixture.ts";
+import { bearerToken, openBearerDoor } from "./bearer.fixture.ts";
+import { run } from "./egress.fixture.ts";
 import { environmentFor } from "./environment.ts";
 import { javaTrustStore } from "./java-trust-store.ts";
-import { placeholderValue } from "./placeholders.ts";
-import { selfSigned } from "./tls.fixture.ts";
 
 const has = async (command: string) => (await run(command, ["-version"])).code === 0;
 const java = (await has("java")) && (await has("javac"));
@@ -51,38 +49,18 @@ describe("a trust store for Java", () => {
   it.skipIf(!java)(
     "lets Java through the proxy to a host with a placeholder (skipped: no JDK here)",
     async () => {
-      const tls = await selfSigned("api.test");
-      const seen: (string | undefined)[] = [];
-      await using upstream = await listening(
-        createServer(tls, (request, response) => {
-          seen.push(request.headers.authorization);
-          response.end("fine\n");
-        }),
-      );
-      const value = placeholderValue();
-      const location = { in: "header", name: "Authorization", prefix: "Bearer " } as const;
-      const at = { scheme: "https", host: "api.test", port: upstream.port, pathPrefix: "/" } as const;
-      await using door = await openDoor(
-        {
-          policy: permitPorts(upstream.port),
-          placeholders: [{ value, credential: "api-token", bindings: [{ ...at, location }] }],
-        },
-        {
-          addresses: new Map([[`api.test:${upstream.port}`, "127.0.0.1"]]),
-          upstreamCa: tls.cert,
-          lease: () => Promise.resolve({ value: Buffer.from("the-real-token-0123456789") }),
-        },
-      );
+      await using bearer = await openBearerDoor();
+      const { door, url, placeholder, seen } = bearer;
       const store = join(folder, "trust.p12");
       await writeFile(
         store,
         javaTrustStore([...getCACertificates("bundled"), door.proxy.certificate].join("\n")),
       );
       await writeFile(join(folder, "Ask.java"), program);
-      const ask = [join(folder, "Ask.java"), `https://api.test:${upstream.port}/x`, value];
+      const ask = [join(folder, "Ask.java"), url, placeholder];
       const trusting = await run("java", ask, environmentFor(door.url, "/none", store));
       expect(trusting.out, trusting.err).toBe("fine\nfine\n");
-      expect(seen).toEqual(Array(2).fill("Bearer the-real-token-0123456789"));
+      expect(seen).toEqual(Array(2).fill(`Bearer ${bearerToken}`));
       const without = await run("java", ask, environmentFor(door.url, "/none"));
       expect(without.err).toContain("unable to find valid certification path");
       const listed = await run("keytool", [

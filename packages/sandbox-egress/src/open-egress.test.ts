@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { createServer as createHttps } from "node:https";
 import { connect, createServer as createTcp } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
 import { until } from "@sallyport/testkit";
 import { ProxyAgent, fetch as undiciFetch } from "undici";
 import { describe, expect, it } from "vitest";
@@ -146,6 +147,30 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({"https":"${door.u
       expect(got).toBe("HTTP/1.1 200 Connection Established\r\n\r\n\x15\x03\x03\0\x02\x02\x31");
     }
     expect(door.records.filter(({ code }) => code === "tls")).toHaveLength(2);
+  });
+
+  it("refuses a hello that dribbles in: each piece would be read with all before it", async () => {
+    await using upstream = await secureEcho();
+    const place = `api.test:${upstream.port}`;
+    await using door = await openDoor({ policy: permitPorts(upstream.port) }, { addresses: at(place) });
+    const hello = await helloOf({ servername: "api.test", ALPNProtocols: Array(20).fill("x".repeat(50)) });
+    const socket = connect(door.socketPath).on("error", () => {});
+    await using _ = { [Symbol.asyncDispose]: async () => void socket.destroy() };
+    let got = "";
+    socket.on("data", (piece: Buffer) => (got += piece.toString("latin1")));
+    socket.write(`CONNECT ${place} HTTP/1.1\r\nHost: ${place}\r\n\r\n`);
+    await until("the tunnel stands", () => got.endsWith("\r\n\r\n"), { within: 5_000 });
+    for (const byte of hello) {
+      if (door.records.length > 1) break; // the proxy has said no: another byte would meet a closed door
+      socket.write(Uint8Array.of(byte));
+      await turn(); // a look at each socket: what was written is read by itself
+    }
+    await until("it is cut", () => socket.destroyed, { within: 4_000 });
+    expect(got).toMatch(/\x15\x03\x03\0\x02\x02\x31$/);
+    expect(door.records.at(-1)).toMatchObject({
+      code: "tls",
+      reason: expect.stringContaining("no TLS came"),
+    });
   });
 
   it("refuses in a tunnel what is not TLS, a tunnel in a tunnel too, unless a rule names it", async () => {
