@@ -7,7 +7,7 @@ import { type Bus, publish, serve } from "@sallyport/bus";
 import { presence, readTrace, ServiceError } from "@sallyport/contracts";
 import { generateRecipientKey } from "@sallyport/seal";
 import { freePort, type Issuer, leakCheck, startIssuer } from "@sallyport/testkit";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { stringify } from "yaml";
 import type { Check } from "../doctor/check.ts";
 import { compareZones } from "../doctor/compare-zones.ts";
@@ -15,6 +15,10 @@ import { readZoneFile, zoneFacts, zoneOf } from "../doctor/zone-config.ts";
 import { type Relay, sallyport, startRelay } from "../stack.fixture.ts";
 
 afterAll(leakCheck);
+
+/** It starts the programs of four zones, and other tests may have the processors. */
+const patienceMs = 100_000;
+vi.setConfig({ testTimeout: patienceMs + 20_000 });
 
 let relay: Relay;
 let issuer: Issuer;
@@ -72,7 +76,8 @@ afterAll(async () => {
 
 const settings = () => ({ edge: { url: edge.url }, issuer: { url: issuer.url } });
 async function doctor(config: string, ...more: string[]) {
-  const { code, out, err } = await sallyport(["doctor", "--json", "--config", config, ...more]);
+  const args = ["doctor", "--json", "--config", config, ...more];
+  const { code, out, err } = await sallyport(args, { timeoutMs: patienceMs });
   const { ok, checks } = JSON.parse(out) as { ok: boolean; checks: Check[] };
   const named = (name: string) => checks.filter((one) => one.name === name);
   return { code, ok, checks, err, named, wrong: checks.filter((one) => one.state !== "ok") };
