@@ -25,7 +25,8 @@ Compares a command asked of a sandbox's agent with the same command as an agent'
        pnpm bench soak [--sessions 5000] [--concurrency 8]
 Sessions in sandboxes through edge, queue and runner: what is held before and after, and how much memory.
 
-       pnpm bench scale [--agents 1000] [--seconds 2] [--sizes 64,16384,262144] [--concurrency 32] [--sandboxes 32] [--sample 1] [--no-sync]
+       pnpm bench scale [--agents 1000] [--seconds 2] [--sizes 64,16384,262144] [--concurrency 32] [--sandboxes 32]
+                        [--connectors 1] [--sample 1] [--no-sync]
 What one of each process carries: processor time of a call, memory of an agent and of a sandbox, what the relay carries and keeps.
 `;
 
@@ -47,6 +48,7 @@ const { values, positionals } = parseArgs({
     soak: { type: "string", default: "0" },
     agents: { type: "string", default: "1000" },
     sandboxes: { type: "string", default: "32" },
+    connectors: { type: "string", default: "1" },
     help: { type: "boolean", default: false },
   },
 });
@@ -90,9 +92,10 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
       {
         agents: Number(values.agents),
         seconds: Number(values.seconds),
-        sizes: values.sizes.split(",").map(Number),
+        sizes: values.sizes.split(",").filter(Boolean).map(Number),
         concurrency: Number(values.concurrency ?? "32"),
         sandboxes: Number(values.sandboxes),
+        connectors: Number(values.connectors),
         sampleRatio: Number(values.sample),
         syncAudit: !values["no-sync"],
       },

@@ -14,12 +14,15 @@ export interface ScaleBenchOptions {
   sizes: readonly number[];
   concurrency: number;
   sandboxes: number;
+  /** How many share the calls. Each has a session with the edge, which costs something when nothing is called. */
+  connectors: number;
   sampleRatio: number;
   syncAudit: boolean;
 }
 
 type Say = (line: string) => void;
 type Figures = Record<string, number>;
+type Processes = Record<string, readonly number[]>;
 
 /**
  * What one of each process carries: processor time of a call and memory of an agent or sandbox, by process. Both hold on
@@ -44,7 +47,7 @@ async function tunnel(options: ScaleBenchOptions, say: Say): Promise<void> {
     const cpuBefore = cpu(pids);
     await sleep(quietSeconds * 1000);
     const quiet = since(before, await relay());
-    say(`\nnothing happens: one edge, one connector, one broker, one collector`);
+    say(`\nnothing happens, ${options.connectors} connectors and one of each other zone`);
     say(
       `  relay ${(quiet.messages / quietSeconds).toFixed(1)} messages/s, ${(quiet.bytes / quietSeconds).toFixed(0)} B/s`,
     );
@@ -55,7 +58,7 @@ async function tunnel(options: ScaleBenchOptions, say: Say): Promise<void> {
       )}`,
     );
 
-    await idleAgents(options, { say, pids, target });
+    if (options.agents > 0) await idleAgents(options, { say, pids, target });
     await load(await target(), { concurrency: options.concurrency, size: 64, seconds: 3, maxCalls: 50_000 });
     for (const size of options.sizes) {
       const [figures, used] = [await relay(), cpu(pids)];
@@ -81,7 +84,7 @@ async function tunnel(options: ScaleBenchOptions, say: Say): Promise<void> {
 /** Of the second half alone, so that what the first ones make room for does not count. */
 async function idleAgents(
   { agents }: ScaleBenchOptions,
-  { say, pids, target }: { say: Say; pids: Figures; target: () => Promise<Target> },
+  { say, pids, target }: { say: Say; pids: Processes; target: () => Promise<Target> },
 ): Promise<void> {
   const open: { close(): void }[] = [];
   const half = Math.ceil(agents / 2);
@@ -117,7 +120,7 @@ async function sandboxes({ sandboxes: count }: ScaleBenchOptions, say: Say): Pro
     await begin();
     const [before, used] = [memory(pids), cpu(pids)];
     for (let at = 0; at < count; at += 1) await begin();
-    const { runner = 0 } = pids;
+    const runner = pids.runner?.[0] ?? 0;
     const inside = processTree([runner]).filter(({ pid }) => pid !== runner);
     const own = inside.reduce((sum, { pid }) => sum + memoryOrNothing(pid), 0);
     say(`\n${count} sandboxes that were used once`);
@@ -139,13 +142,19 @@ async function sandboxes({ sandboxes: count }: ScaleBenchOptions, say: Say): Pro
   }
 }
 
-function pidsOf(stack: Stack): Figures {
-  const zones = [...stack.zones.values()].map((zone) => [zone.zone, zone.pid] as const);
-  return Object.fromEntries([...zones, ["nats", stack.nats.pid], ["vault", stack.vault.pid]]);
+/** Of each kind of process; the figures of several are added up. */
+function pidsOf(stack: Stack): Processes {
+  const pids: Record<string, number[]> = {};
+  for (const { zone, pid } of stack.zones.values()) pids[zone] = [...(pids[zone] ?? []), pid];
+  return { ...pids, nats: [stack.nats.pid], vault: [stack.vault.pid] };
 }
 
-const memory = (pids: Figures) => each(pids, memoryOf);
-const cpu = (pids: Figures) => each(pids, cpuOf);
+const summed = (pids: Processes, of: (pid: number) => number): Figures =>
+  Object.fromEntries(
+    Object.entries(pids).map(([name, some]) => [name, some.reduce((sum, pid) => sum + of(pid), 0)]),
+  );
+const memory = (pids: Processes) => summed(pids, memoryOf);
+const cpu = (pids: Processes) => summed(pids, cpuOf);
 
 /** A process of a sandbox may end while it is looked at. */
 function memoryOrNothing(pid: number): number {

@@ -27,6 +27,8 @@ interface SallyportOptions {
   profile?: string | undefined;
   syncAudit: boolean;
   sampleRatio: number;
+  /** One unless told. */
+  connectors?: number;
   progress(step: string): void;
 }
 
@@ -74,6 +76,7 @@ async function startSallyport({ folder, keep, script }: Bench, options: Sallypor
       built: true,
       syncAudit: options.syncAudit,
       sampleRatio: options.sampleRatio,
+      connectors: Array.from({ length: options.connectors ?? 1 }, (_, at) => `connector-${at + 1}`),
       ...(options.profile ? { nodeArgs: ["--cpu-prof", `--cpu-prof-dir=${options.profile}`] } : {}),
       secrets: { "sallyport/bench": { token } },
       servers: () => ({
