@@ -142,6 +142,7 @@ describe.skipIf(!isRoot)("what a launcher mounts (skipped: this is not root)", (
     expect(second).not.toBe(first);
     process.kill(second, "SIGKILL");
     await until("it has ended", async () => (await launchers()).length === 0, { within: 5_000 });
+    await launcher.run(unmount(disk));
     await launcher.run([tmpfs(disk)]);
     expect(await mountedIn(folder)).toHaveLength(1);
   });

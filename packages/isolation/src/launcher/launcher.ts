@@ -16,10 +16,11 @@ export interface Launched {
   kill(): void;
 }
 
-/** What starts the sandboxes of one driver: a small process that lives as long as the driver. */
+/** What starts the sandboxes of one driver: small processes that live as long as the driver. */
 export interface Launcher {
   /**
-   * One after the other; the first that fails is the last. Returns what was read, in order.
+   * One after the other; the first that fails is the last. Returns what was read, in order. What was asked of a process
+   * that is gone is asked of another, once, where to have it twice is as to have it once.
    * Throws StepFailed, or IsolationError("start").
    */
   run(steps: readonly Step[]): Promise<Reads>;
@@ -56,16 +57,13 @@ interface Box {
 }
 
 /**
- * The process is started by the first call; when it ended since, by the next. What was asked of one that is gone is asked
- * of another, once, where to have it twice is as to have it once.
+ * Two processes of the same program: one starts sandboxes, the other mounts and puts away what needs to be done apart,
+ * because who unmounts is held up by the kernel until all processors have noticed, and the next start must not be.
  */
 export async function openLauncher(options: LauncherOptions): Promise<Launcher> {
   const { folder, perl = "/usr/bin/perl", program = launcherProgram, milliseconds = 10_000 } = options;
   const handover: Handover = await openHandover(folder);
   const boxes = new Map<string, Box>();
-  let process: LauncherProcess | undefined;
-  let closed = false;
-
   /** Ids are unknown where a sandbox was given up. */
   const told = (line: string): void => {
     const [what, id = "", ...words] = line.split(" ");
@@ -81,23 +79,14 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
     for (const { ended } of boxes.values()) ended({ code: undefined, said: "what started it is gone" });
     boxes.clear();
   };
-  const living = (): LauncherProcess => {
-    if (closed) throw new LauncherGone("the driver was closed");
-    if (process === undefined || process.gone)
-      process = startLauncher({ perl, program, milliseconds, told, onGone });
-    return process;
-  };
-  const ask = async (steps: readonly Step[], start: readonly string[] = []): Promise<readonly string[]> => {
-    const fields = [...steps.flatMap(fieldsOf), ...start];
-    const [said, ...words] = (await living().ask(fields)).split(" ");
-    if (said === "ok") return words;
-    throw new StepFailed(steps[Number(words[0])], words[1] ?? "unknown");
-  };
+  const process = { perl, program, milliseconds };
+  const starter = renewed(() => startLauncher({ ...process, told, onGone }));
+  const sweeper = renewed(() => startLauncher({ ...process, told: () => {}, onGone: () => {} }));
 
   return {
     async run(steps) {
-      const asked = ask(steps).catch((cause: unknown) => {
-        if (cause instanceof LauncherGone && steps.every(repeatable)) return ask(steps);
+      const asked = ask(sweeper, steps).catch((cause: unknown) => {
+        if (cause instanceof LauncherGone && steps.every(repeatable)) return ask(sweeper, steps);
         throw cause;
       });
       return (await asked.catch(explained)).map(textOf);
@@ -110,9 +99,9 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
       boxes.set(id, { began: began.resolve, ended: ended.resolve });
       const never = (): void => ended.resolve({ code: undefined, said: "" });
       void ended.promise.then(() => began.resolve(undefined));
-      const kill = (): void => void process?.ask(["kill", "", id]).catch(() => {});
+      const kill = (): void => void starter.ask(["kill", "", id]).catch(() => {});
       try {
-        await ask(steps, fieldsOfStart(start, handover.path)).catch((cause: unknown) => {
+        await ask(starter, steps, fieldsOfStart(start, handover.path)).catch((cause: unknown) => {
           boxes.delete(id);
           never();
           throw cause;
@@ -133,11 +122,40 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
       }
     },
     async close() {
-      closed = true;
-      await process?.close();
+      await Promise.all([starter.close(), sweeper.close()]);
       handover.close();
     },
   };
+}
+
+type Renewed = Pick<LauncherProcess, "ask" | "close">;
+
+/** The process is started by the first call; when it ended since, by the next. */
+function renewed(start: () => LauncherProcess): Renewed {
+  let process: LauncherProcess | undefined;
+  let closed = false;
+  return {
+    async ask(fields) {
+      if (closed) throw new LauncherGone("the driver was closed");
+      if (process === undefined || process.gone) process = start();
+      return await process.ask(fields);
+    },
+    async close() {
+      closed = true;
+      await process?.close();
+    },
+  };
+}
+
+async function ask(
+  process: Renewed,
+  steps: readonly Step[],
+  start: readonly string[] = [],
+): Promise<readonly string[]> {
+  const fields = [...steps.flatMap(fieldsOf), ...start];
+  const [said, ...words] = (await process.ask(fields)).split(" ");
+  if (said === "ok") return words;
+  throw new StepFailed(steps[Number(words[0])], words[1] ?? "unknown");
 }
 
 function explained(cause: unknown): never {
