@@ -3,10 +3,14 @@ import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { compilePolicies } from "@sallyport/policy";
 import { openEgress } from "@sallyport/sandbox-egress";
+import { bareEnding } from "./bare-ending.ts";
 
-/** `proxy-main plain|ours SOCKET PORT CERTIFICATE TOKEN PLACEHOLDER`: what is compared, each on a socket of its own. */
-const [, , kind, socketPath = "", port = "", certificate = "", token = "", placeholder = ""] = process.argv;
+/** `proxy-main plain|bare|ours SOCKET PORT KEY CERTIFICATE TOKEN PLACEHOLDER`: what is compared, each on a socket of its own. */
+const [, , kind, socketPath = "", port = "", key = "", certificate = "", token = "", placeholder = ""] =
+  process.argv;
 if (kind === "plain") plain();
+else if (kind === "bare")
+  bareEnding({ socketPath, port: Number(port), key, certificate, token, placeholder });
 else await ours();
 console.log('{"port":0}');
 

@@ -21,7 +21,10 @@ export interface Road {
   readonly pid: number;
 }
 
-/** A plain Node proxy, and ours: passing TLS on, and ending it to place a credential. */
+/**
+ * A plain Node proxy, and ours: passing TLS on, and ending it to place a credential; and the least that does the last of
+ * these without any of our promises.
+ */
 export async function openRoads({ profile }: { readonly profile: string | undefined }) {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-bench-"));
   const [key, certificate] = [join(folder, "key.pem"), join(folder, "cert.pem")];
@@ -56,22 +59,20 @@ export async function openRoads({ profile }: { readonly profile: string | undefi
   const { port } = await start("upstream", "upstream-main.ts", [key, certificate, token]);
   const proxy = async (kind: string) => {
     const socketPath = join(folder, `${kind}.sock`);
-    const args = [kind, socketPath, String(port), certificate, token, placeholder];
+    const args = [kind, socketPath, String(port), key, certificate, token, placeholder];
     return { socketPath, pid: (await start(kind, "proxy-main.ts", args)).pid };
   };
   const plain = await proxy("plain");
   const ours = await proxy("ours");
+  const bare = await proxy("bare");
   const passed = { host: "pass.test", port, ca: await readFile(certificate, "utf8"), path: "", headers: {} };
+  const headers = { authorization: `Bearer ${placeholder}` };
+  const ended = { host: "api.test", port, path: "/secret", headers };
   const roads: readonly Road[] = [
     { name: "plain Node proxy", ...plain, ...passed },
     { name: "passed on", ...ours, ...passed },
-    {
-      name: "ended and injected",
-      ...ours,
-      ...{ host: "api.test", port, path: "/secret" },
-      ca: await readFile(`${ours.socketPath}.pem`, "utf8"),
-      headers: { authorization: `Bearer ${placeholder}` },
-    },
+    { name: "ended and injected", ...ours, ...ended, ca: await readFile(`${ours.socketPath}.pem`, "utf8") },
+    { name: "bare Node ending", ...bare, ...ended, ca: passed.ca },
   ];
   return {
     roads,
