@@ -5,6 +5,12 @@ import { type Exit, type Server, startServer } from "@sallyport/testkit";
 import { stringify } from "yaml";
 import type { Material } from "./material.ts";
 
+/** As "Deploy a zone" says. */
+const flags: Partial<Record<Zone, readonly string[]>> = {
+  broker: ["--optimize-for-size"],
+  collector: ["--optimize-for-size"],
+  runner: ["--max-semi-space-size=8", "--heap-growing-percent=50"],
+};
 const apps = join(import.meta.dirname, "../../../apps");
 
 export interface ZoneProcess extends Server {
@@ -25,7 +31,7 @@ export async function startZone(
     config: object;
     /** More flags for Node, such as `--cpu-prof`. */
     nodeArgs?: readonly string[];
-    /** Run what `pnpm build` made, as it ships, instead of the source; and as the guide says: lean where no call waits. */
+    /** Run what `pnpm build` made, as it ships, instead of the source. */
     built?: boolean;
     /** Words before its command, such as those that enter another network. */
     enter?: readonly string[];
@@ -52,7 +58,7 @@ export async function startZone(
     args: [
       ...before,
       "--disable-warning=ExperimentalWarning",
-      ...(spec.built && zone !== "edge" && zone !== "connector" ? ["--optimize-for-size"] : []),
+      ...(spec.built ? (flags[zone] ?? []) : []),
       ...(spec.nodeArgs ?? []),
       join(apps, zone, spec.built ? "dist/main.js" : "main.ts"),
       "--config",

@@ -6,7 +6,10 @@ import { processTree } from "../../e2e/processes.fixture.ts";
 import { beginWork, type Caller, endWork, saidBy } from "../../e2e/sandbox.fixture.ts";
 import { heldBy, placeOf } from "../../e2e/sandbox-remains.fixture.ts";
 import { inLanes } from "../sandbox/bench.ts";
+import { type Retained, retainedBy } from "./retained.ts";
 
+const runnerZone = "runner-runner-1";
+const edgeZone = "edge-edge-1";
 const tokenMs = 60_000;
 const mostTold = 10;
 
@@ -52,11 +55,13 @@ export interface Soaked {
   failures: string[];
   /** What there is more of than before: each a leak. */
   left: string[];
+  /** After so many sessions: none, a quarter of all, half of them, all. */
+  retained: { sessions: number; runner: Retained; edge: Retained }[];
 }
 
 /**
  * Sessions through edge, queue and runner, each with a call that reads its own sandbox, some with one through the door.
- * One that fails does not end the others: what it leaves counts too.
+ * One that fails does not end the others: what it leaves counts too. The stack's zones must be `inspectable`.
  */
 export async function soakSessions(
   { stack, pool }: { stack: Stack; pool: string },
@@ -71,7 +76,7 @@ export async function soakSessions(
       if (failures.push(String(error)) <= mostTold) say(`  ${String(error)}`);
     });
     if (number > 0 && number % 500 === 0) {
-      const [runner, edge] = ["runner-runner-1", "edge-edge-1"].map((name) => memoryOf(pidOf(stack, name)));
+      const [runner, edge] = [runnerZone, edgeZone].map((name) => memoryOf(pidOf(stack, name)));
       say(`  ${number} sessions; runner ${runner} MiB, edge ${edge} MiB`);
     }
   };
@@ -91,12 +96,25 @@ export async function soakSessions(
   // The first ones make what stays: connections, caches, code.
   await inLanes(Math.min(100, sessions), concurrency, session);
   const before = await settled(stack);
-  const began = performance.now();
+  const retained = [{ sessions: 0, ...(await retainedIn(stack)) }];
+  let seconds = 0;
   done = 0;
-  await inLanes(sessions, concurrency, session);
-  const seconds = (performance.now() - began) / 1000;
+  for (const upTo of [sessions / 4, sessions / 2, sessions].map(Math.ceil)) {
+    const began = performance.now();
+    await inLanes(upTo - done, concurrency, session);
+    seconds += (performance.now() - began) / 1000;
+    await settled(stack, before);
+    retained.push({ sessions: upTo, ...(await retainedIn(stack)) });
+  }
   const after = await settled(stack, before);
-  return { before, after, seconds, failures, left: bounded.filter((what) => after[what] > before[what]) };
+  const left = bounded.filter((what) => after[what] > before[what]);
+  return { before, after, seconds, failures, left, retained };
+}
+
+async function retainedIn({ zones }: Stack): Promise<{ runner: Retained; edge: Retained }> {
+  const [runner, edge] = [zones.get(runnerZone), zones.get(edgeZone)];
+  if (runner === undefined || edge === undefined) throw new Error("a soak is of a runner and an edge");
+  return { runner: await retainedBy(runner), edge: await retainedBy(edge) };
 }
 
 /** An agent's tokens are good for some minutes, and a soak takes longer. */
@@ -128,7 +146,7 @@ async function settled(stack: Stack, before?: Footprint): Promise<Footprint> {
 function footprint(stack: Stack): Footprint {
   const { state } = placeOf(stack);
   const held = heldBy(stack);
-  const runner = pidOf(stack, "runner-runner-1");
+  const runner = pidOf(stack, runnerZone);
   const descriptors = linksIn(`/proc/${runner}/fd`);
   return {
     processes: held.processes.length,
@@ -140,7 +158,7 @@ function footprint(stack: Stack): Footprint {
     runnerSockets: descriptors.filter((link) => link.startsWith("socket:")).length,
     runnerDescriptors: descriptors.length,
     runnerMiB: memoryOf(runner),
-    edgeMiB: memoryOf(pidOf(stack, "edge-edge-1")),
+    edgeMiB: memoryOf(pidOf(stack, edgeZone)),
   };
 }
 

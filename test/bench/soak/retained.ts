@@ -1,0 +1,76 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { ZoneProcess } from "@sallyport/infra-local";
+
+/** For the zones' own Node: lets `retainedBy` ask them. */
+export const inspectable = ["--inspect=127.0.0.1:0"];
+
+/** What a zone still holds once all that nobody can reach is collected. */
+export interface Retained {
+  /** JavaScript objects, whatever their size. */
+  objects: number;
+  /** Of V8's heap and of buffers outside it. */
+  mebibytes: number;
+}
+
+/** Asks a zone's inspector (Chrome DevTools Protocol); the zone itself has no part in it. */
+export async function retainedBy({ logFile }: ZoneProcess): Promise<Retained> {
+  const [url] = /ws:\/\/127\.0\.0\.1:\d+\/[\w-]+/.exec(readFileSync(logFile, "utf8")) ?? [];
+  if (url === undefined)
+    throw new Error(`${logFile}: no inspector listens; start the zone with ${inspectable}`);
+  const socket = new WebSocket(url);
+  try {
+    await once(socket, "open");
+    const ask = asker(socket);
+    // What is held by weak references goes one collection later.
+    for (let time = 0; time < 3; time++) await ask("HeapProfiler.collectGarbage");
+    const { usedSize, backingStorageSize } = await ask("Runtime.getHeapUsage");
+    const { result } = await ask("Runtime.evaluate", { expression: "Object.prototype" });
+    const { objects } = await ask("Runtime.queryObjects", { prototypeObjectId: result.objectId });
+    const counted = await ask("Runtime.callFunctionOn", {
+      ...{ objectId: objects.objectId, functionDeclaration: "function () { return this.length; }" },
+      returnByValue: true,
+    });
+    for (const { objectId } of [result, objects]) await ask("Runtime.releaseObject", { objectId });
+    return { objects: counted.result.value, mebibytes: (usedSize + backingStorageSize) / 1024 ** 2 };
+  } finally {
+    socket.close();
+  }
+}
+
+/** As much of the protocol's answers as is read here. */
+interface Answers {
+  "HeapProfiler.collectGarbage": object;
+  "Runtime.getHeapUsage": { usedSize: number; backingStorageSize: number };
+  "Runtime.evaluate": { result: { objectId: string } };
+  "Runtime.queryObjects": { objects: { objectId: string } };
+  "Runtime.callFunctionOn": { result: { value: number } };
+  "Runtime.releaseObject": object;
+}
+
+function asker(
+  socket: WebSocket,
+): <Method extends keyof Answers>(method: Method, params?: object) => Promise<Answers[Method]> {
+  let last = 0;
+  return <Method extends keyof Answers>(method: Method, params = {}) => {
+    const id = ++last;
+    const { promise, resolve, reject } = Promise.withResolvers<Answers[Method]>();
+    const heard = ({ data }: MessageEvent) => {
+      const answer = JSON.parse(String(data)) as {
+        id?: number;
+        result?: Answers[Method];
+        error?: { message: string };
+      };
+      if (answer.id !== id) return;
+      socket.removeEventListener("message", heard);
+      if (answer.result === undefined) reject(new Error(`${method}: ${answer.error?.message}`));
+      else resolve(answer.result);
+    };
+    socket.addEventListener("message", heard);
+    socket.addEventListener("close", () => reject(new Error(`${method}: the zone has ended`)), {
+      once: true,
+    });
+    socket.send(JSON.stringify({ id, method, params }));
+    return promise;
+  };
+}
