@@ -61,8 +61,10 @@ test.each([...lines])("sallyport %s is a command line that the program takes", a
   const settings = join(folder, "none.yaml");
   // What a line would read or write is looked for where nothing is, whatever this machine has.
   const away = args.map((arg, at) =>
-    ["--out", "--enrolments"].includes(args[at - 1] ?? "") ? join(folder, "nowhere", "file") : arg,
+    ["--out", "--enrolments"].includes(args[at - 1] ?? "") ? join(folder, "a-file", "nowhere") : arg,
   );
+  // Below a file there can be no folder: not even one that a command would make.
+  writeFileSync(join(folder, "a-file"), "");
   const { code, err } = await run("cli", [...away, "--config", settings], { folder, input: "eyJh.eyJi.c" });
   expect(code, err).not.toBe(usage);
   // It did fail, and for the settings' sake: otherwise it had something to act on.

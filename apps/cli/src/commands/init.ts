@@ -62,13 +62,16 @@ export function initCommand(context: CommandContext): Command {
       if (options.ca !== undefined && options.makeCa === true)
         throw new CommandFailure("usage", "give one of --ca and --make-ca", { setting: "--ca" });
       const jwksUrl = options.jwksUrl ?? (await issuerMetadata(options.issuer)).metadata.jwks_uri;
+      const maxBytes = Number(options.maxBytes);
+      if (!Number.isSafeInteger(maxBytes) || maxBytes <= 0)
+        throw new CommandFailure("usage", "give a number of bytes", { setting: "--max-bytes" });
       const made = await makeInstallation(folder, {
         ...{ tenants: options.tenant, servers: options.relay, cluster: options.cluster === true },
         tokens: { issuer: options.issuer, publicUrl: options.publicUrl, jwksUrl },
         authority: options.makeCa === true ? "make" : options.ca && pem(options.ca),
         relayFolder: options.relayFolder ?? join(folder, "relay"),
-        ...{ data: options.data, maxBytes: Number(options.maxBytes) },
-      });
+        ...{ data: options.data, maxBytes },
+      }).catch(notWritten);
       if (options.json) {
         outJson(terminal, { folder, operator: made.operator, tenants: options.tenant, relay: options.relay });
         return;
@@ -76,6 +79,17 @@ export function initCommand(context: CommandContext): Command {
       terminal.out(`installation: ${folder}\noperator:     ${made.operator}\n`);
       terminal.say(next(folder, options));
     });
+}
+
+function notWritten(cause: unknown): never {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (cause instanceof CommandFailure || code === undefined) throw cause;
+  const fix = "name a folder that you may write, on a disk with room";
+  throw new CommandFailure("failed", `the installation cannot be written (${code})`, {
+    setting: "--out",
+    fix,
+    cause,
+  });
 }
 
 function pem(file: string): string {

@@ -11,7 +11,7 @@ export function removeCommand(context: CommandContext, { zone, instance }: Enrol
   return command(context, {
     name: "remove",
     summary: `end a ${zone}'s enrolment`,
-    more: "Edge and broker no longer believe it within seconds. Its NATS user stays: revoke that at NATS.",
+    more: "Edge and broker no longer believe it within seconds. Its NATS user stays: `sallyport zone revoke` ends that.",
     examples: [
       `${zone} remove ${instance}`,
       `${zone} remove ${instance} --enrolments /etc/sallyport/enrolments`,

@@ -13,7 +13,7 @@ export function readJsonFile<T>(
     value = JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
-    throw new CommandFailure("usage", `${file} cannot be read: ${why}`, {
+    throw new CommandFailure("failed", `${file} cannot be read: ${why}`, {
       fix: `name ${what}, whole`,
       cause,
     });
