@@ -69,15 +69,11 @@ describe.skipIf(problem !== undefined)("behind a firewall that drops every packe
     expect(await knocks(net.inside, 8080)).toBe("no answer");
     await listener.stop();
 
-    // Vault without TLS is for loopback only, so its road begins at a loopback address inside.
-    const [vaultHost, vaultPort] = [new URL(vault).hostname, new URL(vault).port];
-    await inside(
-      "road-to-vault",
-      `const n = require("net"); n.createServer((a) => { const b = n.connect(${vaultPort}, "${vaultHost}");
-       a.on("error", () => b.destroy()); b.on("error", () => a.destroy()); a.pipe(b).pipe(a); }).listen(8200, "127.0.0.1")`,
-    );
+    // Without TLS Vault and NATS are for loopback only, so the roads to them begin at a loopback address inside.
+    await roadFromInside("vault", vault, 8200);
+    await roadFromInside("nats", nats, 4222);
     const jwks = stack.material.write("jwks.json", await (await fetch(`${stack.issuerUrl}/jwks`)).text());
-    const servers = [nats.replace("http:", "nats:").replace(/\/$/, "")];
+    const servers = ["nats://127.0.0.1:4222"];
     await moveInside("collector-collector-1", { nats: { servers } });
     // The first one was unwrapped when the broker started, and opens nothing twice.
     stack.material.write("vault/secret-id.wrapped", await wrappedSecretId());
@@ -103,6 +99,15 @@ describe.skipIf(problem !== undefined)("behind a firewall that drops every packe
     });
     const { wrap_info } = (await answer.json()) as { wrap_info: { token: string } };
     return wrap_info.token;
+  }
+
+  async function roadFromInside(name: string, url: string, port: number): Promise<void> {
+    const to = new URL(url);
+    await inside(
+      `road-to-${name}`,
+      `const n = require("net"); n.createServer((a) => { const b = n.connect(${to.port}, "${to.hostname}");
+       a.on("error", () => b.destroy()); b.on("error", () => a.destroy()); a.pipe(b).pipe(a); }).listen(${port}, "127.0.0.1")`,
+    );
   }
 
   async function inside(name: string, script: string): Promise<Server> {
