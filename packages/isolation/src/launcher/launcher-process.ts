@@ -13,6 +13,8 @@ export interface LauncherProcess {
   readonly gone: boolean;
   /** Answers in the order of asking. Throws LauncherGone, or IsolationError("start") for what took too long. */
   ask(fields: readonly string[]): Promise<string>;
+  /** Whether the runner stays for it: not unless told, but for what was asked. */
+  keep(alive: boolean): void;
   /** Lets it finish, then end. */
   close(): Promise<void>;
 }
@@ -47,9 +49,12 @@ export function startLauncher(options: LauncherProcessOptions): LauncherProcess 
   });
   // Both are absent when the runner has no descriptor left.
   const { stdin, stdout } = child;
-  // It alone must not keep a runner alive; the timer of what was asked does, and a sandbox's socket.
-  child.unref();
-  if (stdout instanceof Socket) stdout.unref();
+  const keep = (alive: boolean): void => {
+    const told = alive ? "ref" : "unref";
+    child[told]();
+    if (stdout instanceof Socket) stdout[told]();
+  };
+  keep(false);
   const queue: Waiting[] = [];
   let rest = "";
   let gone = false;
@@ -103,6 +108,7 @@ export function startLauncher(options: LauncherProcessOptions): LauncherProcess 
         stdin?.write(request);
       });
     },
+    keep,
     async close() {
       if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, "exit");

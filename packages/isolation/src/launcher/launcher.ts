@@ -72,7 +72,12 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
     boxes
       .get(id)
       ?.ended({ code: words[0] === "-" ? undefined : Number(words[0]), said: textOf(words[1]) ?? "" });
+    forget(id);
+  };
+  /** A sandbox that lives keeps the runner, as a child of its own would. */
+  const forget = (id: string): void => {
     boxes.delete(id);
+    if (boxes.size === 0) starter.keep(false);
   };
   /** The kernel ends every sandbox with it. */
   const onGone = (): void => {
@@ -101,8 +106,10 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
       void ended.promise.then(() => began.resolve(undefined));
       const kill = (): void => void starter.ask(["kill", "", id]).catch(() => {});
       try {
-        await ask(starter, steps, fieldsOfStart(start, handover.path)).catch((cause: unknown) => {
-          boxes.delete(id);
+        const asked = ask(starter, steps, fieldsOfStart(start, handover.path));
+        starter.keep(true);
+        await asked.catch((cause: unknown) => {
+          forget(id);
           never();
           throw cause;
         });
@@ -128,7 +135,7 @@ export async function openLauncher(options: LauncherOptions): Promise<Launcher> 
   };
 }
 
-type Renewed = Pick<LauncherProcess, "ask" | "close">;
+type Renewed = Pick<LauncherProcess, "ask" | "keep" | "close">;
 
 /** The process is started by the first call; when it ended since, by the next. */
 function renewed(start: () => LauncherProcess): Renewed {
@@ -140,6 +147,7 @@ function renewed(start: () => LauncherProcess): Renewed {
       if (process === undefined || process.gone) process = start();
       return await process.ask(fields);
     },
+    keep: (alive) => process?.keep(alive),
     async close() {
       closed = true;
       await process?.close();

@@ -1,8 +1,10 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
 import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { passableFolder } from "../bubblewrap/world.fixture.ts";
@@ -156,6 +158,19 @@ it("hands over the sandbox's own socket, with what was said on it before", async
   process.kill(first, "SIGKILL");
   expect(await ended).toEqual({ code: undefined, said: "" });
   expect(await all).toBe("first\n");
+});
+
+it("keeps a runner that has nothing else to do, as long as it lives", async () => {
+  const bwrap = join(folder, "bwrap");
+  await writeFile(bwrap, `#!/bin/sh\nprintf '{"child-pid": %d }' $$ >&6; sleep 0.3; exit 4\n`, {
+    mode: 0o755,
+  });
+  const start = { id: "a".repeat(16), bwrap, seccomp: "/dev/null", args: [], groups: [] };
+  const code = `import { openLauncher } from ${JSON.stringify(new URL("./launcher.ts", import.meta.url).href)};
+const launcher = await openLauncher({ folder: ${JSON.stringify(join(folder, "alone"))} });
+const { ended } = await launcher.launch([], ${JSON.stringify(start)}); console.log((await ended).code)`;
+  const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", code], { timeout: 10_000 });
+  expect((await run).stdout).toBe("4\n");
 });
 
 it("ends a sandbox, and then again nothing", async () => {
