@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Each of these files starts several zones, or Vault and PostgreSQL: more than two at once starve each other. */
-const stacks = "{test/{e2e,chaos,conformance,security,zones},infra/local,apps/broker}/**/*.test.ts";
+const stacks = "{test/{e2e,chaos,conformance,security,zones},infra/{local,zones},apps/broker}/**/*.test.ts";
 
 export default defineConfig({
   test: {

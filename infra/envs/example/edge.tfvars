@@ -1,0 +1,32 @@
+account_id         = "111111111111"
+region             = "eu-west-1"
+availability_zones = ["eu-west-1a", "eu-west-1b"]
+cidr               = "10.20.4.0/22"
+
+instances = {
+  edge-1 = {
+    bundle = "../../envs/example/bundles/edge-1.bundle.json"
+    files = {
+      "tls.crt" = "../../envs/example/files/private-ca.pem"
+    }
+    secrets = {
+      "nats.seed" = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:sallyport/edge/edge-1/nats.seed-AbCdEf"
+      "grant.key" = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:sallyport/edge/edge-1/grant.key-AbCdEf"
+      "tls.key"   = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:sallyport/edge/edge-1/tls.key-AbCdEf"
+    }
+  }
+}
+operator        = "OAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+secrets_key_arn = "arn:aws:kms:eu-west-1:111111111111:key/00000000-0000-4000-8000-000000000001"
+
+images = {
+  app     = { repository = "arn:aws:ecr:eu-west-1:111111111111:repository/sallyport/edge", digest = "sha256:0000000000000000000000000000000000000000000000000000000000000001" }
+  cli     = { repository = "arn:aws:ecr:eu-west-1:111111111111:repository/sallyport/cli", digest = "sha256:0000000000000000000000000000000000000000000000000000000000000002" }
+  aws_cli = { repository = "arn:aws:ecr:eu-west-1:111111111111:repository/aws-cli", digest = "sha256:0000000000000000000000000000000000000000000000000000000000000003" }
+}
+
+relay = { endpoint_service = "com.amazonaws.vpce.eu-west-1.vpce-svc-0123456789abcdef0" }
+destinations = {
+  "issuer" = { cidr = "192.0.2.10/32", port = 443 }
+}
+agents = ["0.0.0.0/0"]
