@@ -48,6 +48,7 @@ await runApp("broker", async (app) => {
   const enrolments = openEnrolments(config.enrolments);
   const [problem] = enrolments.reload();
   if (problem !== undefined) throw new BootError(problem, { setting: "enrolments" });
+  const former = cutOff(enrolments);
 
   const bus = await joinRelay(app, who, config.nats);
   exportTelemetry(app, bus, config.telemetry);
@@ -70,7 +71,7 @@ await runApp("broker", async (app) => {
   const revoked = app.use(await openRevocations(await openBucket(bus, revocations)), "revocations");
   const ending = { ledger, vaultLeases, record, tenant, now, log };
   app.use(
-    keepLeases({ ...ending, revoked, times, isCutOff: cutOff(enrolments), connected: () => bus.connected() }),
+    keepLeases({ ...ending, revoked, times, isCutOff: former.isCutOff, connected: () => bus.connected() }),
     "leases",
   );
 
@@ -80,7 +81,7 @@ await runApp("broker", async (app) => {
   });
   app.use(
     every(1_000, () => {
-      for (const fault of enrolments.reload())
+      for (const fault of former.reload())
         log.error({ fault }, "an enrolment is not valid and enrols nobody");
     }),
     "enrolments",

@@ -22,6 +22,7 @@ import { type NatsServer, type Postgres, startNats, startPostgres } from "@sally
 import { claimSessionsHandler } from "./claim-sessions.ts";
 import type { CredentialSpec } from "./config.ts";
 import { credentialSources } from "./credential-sources.ts";
+import { cutOff } from "./cut-off.ts";
 import { keepLeases } from "./keep-leases.ts";
 import { leaseCredentialHandler } from "./lease-credential.ts";
 import { openLedger } from "./lease-ledger.ts";
@@ -172,6 +173,8 @@ const rules = LeaseRules.parse({
 
 export interface TestBroker {
   bus: Bus;
+  /** Reads the folder of enrolments again, as a broker does every second. */
+  hearOfEnrolments(): void;
   /** Ends like a killed process: nothing is finished, given back or said. */
   crash(): Promise<void>;
 }
@@ -202,15 +205,16 @@ export async function startBroker(
   const ledger = await openLedger(await openBucket(bus, leaseLedger));
   const revoked = await openRevocations(await openBucket(bus, revocations));
   const ending = { ledger, vaultLeases: leases, record, tenant, now, log: quiet };
+  const enrolments = openEnrolments(join(stack.folder, "enrolments"));
+  enrolments.reload();
+  const { isCutOff, reload } = cutOff(enrolments);
   const keeper = keepLeases({
     ...ending,
     revoked,
     times,
-    isCutOff: () => false,
+    isCutOff,
     connected: () => bus.connected(),
   });
-  const enrolments = openEnrolments(join(stack.folder, "enrolments"));
-  enrolments.reload();
   const served = [
     serve(bus, releaseLeases, releaseLeasesHandler(ending)),
     serve(bus, claimSessions, claimSessionsHandler({ ledger, times, now })),
@@ -232,6 +236,7 @@ export async function startBroker(
   await bus.nats.flush(); // the subscriptions are at the server: whoever asks now is heard
   return {
     bus,
+    hearOfEnrolments: () => void reload(),
     crash: async () => {
       await bus.nats.close();
       await keeper.close();

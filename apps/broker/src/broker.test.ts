@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Entry, openBucket, readLog } from "@sallyport/bus";
 import { auditLog, leaseLedger, revocations } from "@sallyport/contracts";
 import { until } from "@sallyport/testkit";
@@ -274,6 +275,28 @@ test("a revocation of the agent ends its leases at once and lets it have no more
       message: "this agent is revoked",
     });
   });
+});
+
+test("a connector whose enrolment is taken away loses its leases, and others keep theirs", async () => {
+  const { open } = await c1.lease({ credential: "orders-db", session: ownSession() });
+  const kept = await c2.lease({ credential: "orders-db", session: ownSession() });
+  const { username = "" } = await open();
+  const { username: others = "" } = await kept.open();
+  const file = join(stack.folder, "enrolments", "c1.json");
+  const text = await readFile(file, "utf8");
+  await rm(file);
+  try {
+    broker.hearOfEnrolments();
+    await until("the user's end", async () => !(await canLogIn(username)), { within: 10_000 });
+    expect(await canLogIn(others)).toBe(true);
+    await expect(c1.lease({ credential: "orders-db", session: ownSession() })).rejects.toMatchObject({
+      code: "denied",
+      message: expect.stringContaining("is not enrolled"),
+    });
+  } finally {
+    await writeFile(file, text);
+    broker.hearOfEnrolments();
+  }
 });
 
 test("a credential that Vault does not have is `unavailable`, and the others still work", async () => {

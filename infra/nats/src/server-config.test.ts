@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { createRelayAuthority } from "@sallyport/installation";
 import { findTool } from "@sallyport/testkit";
 import { expect, test } from "vitest";
 import { accountsConfig, serverConfig } from "./server-config.ts";
@@ -23,21 +24,12 @@ test("a server trusts this operator, knows both accounts, and syncs each write w
   );
 });
 
-/** A certificate for loopback, as files: nats-server reads them even to check a configuration. */
+/** The relay's certificate, as files: nats-server reads them even to check a configuration. */
 function certificateIn(folder: string): { certFile: string; keyFile: string } {
   const tls = { certFile: join(folder, "tls.crt"), keyFile: join(folder, "tls.key") };
-  const made = [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-subj",
-    "/CN=relay",
-  ];
-  execFileSync("openssl", [...made, "-keyout", tls.keyFile, "-out", tls.certFile], { stdio: "ignore" });
+  const { relay } = createRelayAuthority(["localhost"]);
+  writeFileSync(tls.certFile, relay.certificate);
+  writeFileSync(tls.keyFile, relay.key, { mode: 0o600 });
   return tls;
 }
 

@@ -50,7 +50,7 @@ export async function writeNew(path: string, content: Uint8Array | string): Prom
 }
 
 /** Whoever reads meanwhile, and a crash, leave the old file or the new one. */
-export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
   const draft = `${path}.${randomBytes(6).toString("hex")}.draft`;
   try {
     const handle = await open(draft, "wx", 0o600);

@@ -220,7 +220,7 @@ export function signUser(
 }
 
 /** The name in an instance's JWT. */
-export const userName = ({ zone, instance }: ZoneInstance) => `${zone}/${instance}`;
+const userName = ({ zone, instance }: ZoneInstance) => `${zone}/${instance}`;
 
 const userLimits = {
   ...{ subs: 1024, payload: 1024 * 1024, data: -1, bearer_token: false },

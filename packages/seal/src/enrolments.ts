@@ -19,6 +19,8 @@ export interface Enrolments {
   of(zone: Enrolment["zone"]): Pick<Enrolments, "get" | "knows">;
   /** Whether any enrolled connector may answer for this server. */
   knows(server: string): boolean;
+  /** Who is enrolled. */
+  names(): readonly string[];
   /** Reads the folder again if it has changed. Returns what is wrong, file by file; a bad file enrols nobody. */
   reload(): string[];
 }
@@ -37,6 +39,7 @@ export function openEnrolments(folder: string): Enrolments {
   return {
     ...any(() => true),
     of: (zone) => any((one) => one.zone === zone),
+    names: () => [...known.keys()],
     reload: () => {
       const files = readdirSync(folder)
         .filter((file) => file.endsWith(".json"))
