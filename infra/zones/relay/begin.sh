@@ -4,8 +4,12 @@
 set -eu
 disk=/dev/nvme1n1
 while ! [ -b "$disk" ]; do sleep 1; done
-# Only a disk that never held anything is formatted.
-[ -n "$(blkid -o value -s TYPE "$disk" || :)" ] || mkfs.ext4 -q -L sallyport "$disk"
+# Only a disk that never held anything is formatted; one with anything else than streams is not this one.
+case $(blkid -p -o value -s TYPE -s PTTYPE "$disk" || :) in
+'') mkfs.ext4 -q -L sallyport "$disk" ;;
+ext4) ;;
+*) echo "$disk is not the relay's disk for streams" >&2 && exit 1 ;;
+esac
 mkdir -p /var/lib/sallyport
 mountpoint -q /var/lib/sallyport || mount -o nodev,nosuid,noexec "$disk" /var/lib/sallyport
 

@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { leakCheck } from "@sallyport/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { check, type Shown, type ZoneName } from "../index.ts";
@@ -31,31 +34,40 @@ interface Group {
 }
 
 const available = await toolsAndMoto();
-const reports = new Map<ZoneName, PromiseSettledResult<Report>>();
+/** Of each root, from the start on; the tests wait for them. */
+const lives = new Map<ZoneName, PromiseWithResolvers<Report>>(
+  names.map((zone) => [zone, Promise.withResolvers()]),
+);
+const patience = { timeout: 1_800_000 };
+let finished: Promise<unknown> = Promise.resolve();
 
 beforeAll(async () => {
   if ("missing" in available) return;
-  const made = await aws<{ TransitGateway: { TransitGatewayId: string } }>(available.moto, [
-    "ec2",
-    "create-transit-gateway",
-  ]);
+  const { TransitGateway: gateway } = await aws<{ TransitGateway: { TransitGatewayId: string } }>(
+    available.moto,
+    [...["ec2", "create-transit-gateway"]],
+  );
   const image = await aws<string>(available.moto, [
     ...["ec2", "describe-images", "--owners", "amazon"],
     ...["--query", "Images[?RootDeviceType=='ebs'] | [0].ImageId"],
   ]);
-  const waiting = [...names];
+  const waiting = [...lives];
   const worker = async (): Promise<void> => {
-    for (let zone = waiting.shift(); zone !== undefined; zone = waiting.shift()) {
-      const options = { ...available, zone, transitGateway: made.TransitGateway.TransitGatewayId, image };
-      const [report] = await Promise.allSettled([wholeLife(options)]);
-      if (report !== undefined) reports.set(zone, report);
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [zone, { resolve, reject, promise }] = next;
+      promise.catch(() => {}); // each test of it tells
+      await wholeLife({ ...available, zone, transitGateway: gateway.TransitGatewayId, image }).then(
+        resolve,
+        reject,
+      );
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-}, 900_000);
+  finished = Promise.all(Array.from({ length: atOnce }, worker));
+}, 300_000);
 afterAll(async () => {
+  await finished;
   if (!("missing" in available)) await available.moto.stop();
-});
+}, patience.timeout);
 beforeEach(({ skip }) => skip("missing" in available, "missing" in available ? available.missing : ""));
 
 /** Tested, planned, applied, planned again, destroyed: all that happens to a root, in a state of its own. */
@@ -87,15 +99,15 @@ async function wholeLife(
   }
 }
 
-function of(zone: ZoneName): Report {
-  const report = reports.get(zone);
-  if (report?.status === "fulfilled") return report.value;
-  throw report?.reason ?? new Error(`${zone} was not tried`);
+async function of(zone: ZoneName): Promise<Report> {
+  const life = lives.get(zone);
+  if (life === undefined) throw new Error(`${zone} is not tried`);
+  return await life.promise;
 }
 
-describe.each(names)("the root of %s", (zone) => {
-  it("keeps to its rules in what it would make", () => {
-    const findings = check(of(zone).planned, zone);
+describe.each(names)("the root of %s", patience, (zone) => {
+  it("keeps to its rules in what it would make", async () => {
+    const findings = check((await of(zone)).planned, zone);
     // The one policy that names something whose id AWS gives; it is read in what was made.
     const later = findings.filter(({ problem }) => problem === "has a policy that is known only later");
     const archive = 'module.service.aws_iam_role_policy.task["collector-1"]';
@@ -103,24 +115,24 @@ describe.each(names)("the root of %s", (zone) => {
     expect(findings.filter((one) => !later.includes(one))).toEqual([]);
   });
 
-  it("keeps to its rules in what it has made", () => {
-    expect(check(of(zone).applied, zone)).toEqual([]);
+  it("keeps to its rules in what it has made", async () => {
+    expect(check((await of(zone)).applied, zone)).toEqual([]);
   });
 
-  it("refuses what its guards are for", () => {
-    expect(of(zone).tested).toMatch(/Success! [1-9]\d* passed, 0 failed/);
+  it("refuses what its guards are for", async () => {
+    expect((await of(zone)).tested).toMatch(/Success! [1-9]\d* passed, 0 failed/);
   });
 
-  it("finds nothing to do when it is planned again", () => {
-    expect(of(zone).again).toEqual(notToldByMoto[zone] ?? []);
+  it("finds nothing to do when it is planned again", async () => {
+    expect((await of(zone)).again).toEqual(notToldByMoto[zone] ?? []);
   });
 
-  it("leaves nothing when it is destroyed", () => {
-    expect(of(zone).left).toEqual([]);
+  it("leaves nothing when it is destroyed", async () => {
+    expect((await of(zone)).left).toEqual([]);
   });
 
-  it("lets in what the documentation says, as AWS's own answer has it", () => {
-    const permissions = of(zone).groups.flatMap(({ GroupName, IpPermissions }) =>
+  it("lets in what the documentation says, as AWS's own answer has it", async () => {
+    const permissions = (await of(zone)).groups.flatMap(({ GroupName, IpPermissions }) =>
       IpPermissions.map((one) => ({
         port: `${GroupName.replace(/^sallyport-[a-z]+-/, "")}:${one.FromPort}${one.FromPort === one.ToPort ? "" : "-"}`,
         from: one.IpRanges.length > 0 ? "addresses" : "groups",
@@ -129,15 +141,43 @@ describe.each(names)("the root of %s", (zone) => {
     expect(permissions.map(({ port, from }) => `${port} from ${from}`).sort()).toEqual(ways[zone].in);
   });
 
-  it("lets out what the documentation says", () => {
-    expect(waysOut(walk(of(zone).planned).resources)).toEqual(ways[zone].out);
+  it("lets out what the documentation says", async () => {
+    expect(waysOut(walk((await of(zone)).planned).resources)).toEqual(ways[zone].out);
   });
 
   it("has a state of its own, and reads nobody else's", async () => {
-    const types = walk(of(zone).planned).resources.map(({ type }) => type);
+    const types = walk((await of(zone)).planned).resources.map(({ type }) => type);
     expect(types.filter((type) => /remote_state/.test(type))).toEqual([]);
-    expect(record(of(zone).planned).prior_state).toBeUndefined();
+    expect(record((await of(zone)).planned).prior_state).toBeUndefined();
   });
+});
+
+describe.each(["relay", "runner"] as const)("a machine of %s", patience, (zone) => {
+  it("is given scripts that a shell takes, and in which no secret is", async () => {
+    const found = walk((await of(zone)).planned).resources.flatMap(({ values }) =>
+      [values.user_data, values.user_data_base64].filter((one) => typeof one === "string" && one !== ""),
+    );
+    expect(found.length).toBe(zone === "relay" ? 3 : 1);
+    for (const encoded of found) {
+      const boot = Buffer.from(String(encoded), "base64").toString();
+      const scripts = [...boot.matchAll(/^echo '([A-Za-z0-9+/=]+)' \| base64 -d >\S+\.sh$/gm)];
+      expect(scripts.length).toBe(2);
+      const texts = [boot, ...scripts.map(([, text = ""]) => Buffer.from(text, "base64").toString())];
+      for (const text of texts) await promisify(execFile)("/bin/sh", ["-n", "-c", text]);
+      expect(texts.join("\n")).not.toMatch(/PRIVATE KEY|\bS[UAO][A-Z2-7]{56}\b/);
+    }
+  });
+});
+
+it("all of it is as `terraform fmt` writes it", async () => {
+  if ("missing" in available) return;
+  for (const folder of ["zones", "modules", "envs"]) {
+    const args = ["fmt", "-check", "-recursive", join(import.meta.dirname, "../..", folder)];
+    const { stdout } = await promisify(execFile)(available.terraform, args, {
+      env: { PATH: "/usr/bin:/bin" },
+    });
+    expect(stdout).toBe("");
+  }
 });
 
 /** What was set and moto does not answer. */

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { check, type ZoneName } from "./check.ts";
+
+/** A state with one resource in it. */
+function found(
+  zone: ZoneName,
+  type: string,
+  { module = "", values = {} }: { module?: string; values?: object },
+) {
+  const resource = {
+    address: `${module === "" ? "" : `${module}.`}${type}.one`,
+    type,
+    mode: "managed",
+    values,
+  };
+  const inModule = { child_modules: [{ address: module, resources: [resource] }] };
+  const shown = { values: { root_module: module === "" ? { resources: [resource] } : inModule } };
+  return check(shown, zone).map(({ rule }) => rule);
+}
+
+const fromAnywhere = { ip_protocol: "tcp", from_port: 443, to_port: 443, cidr_ipv4: "0.0.0.0/0" };
+
+describe("a zone that faces others", () => {
+  it.each([
+    ["aws_internet_gateway", {}],
+    ["aws_eip", {}],
+    ["aws_lb", { internal: false }],
+  ])("has %s at its front door alone", (type, values) => {
+    expect(found("edge", type, { module: "module.front_door", values })).toEqual([]);
+    expect(found("edge", type, { values })).toContain("publicAddress");
+    expect(found("edge", type, { module: "module.network", values })).toContain("publicAddress");
+  });
+
+  it("lets addresses in at its front door alone", () => {
+    const type = "aws_vpc_security_group_ingress_rule";
+    expect(found("edge", type, { module: "module.front_door", values: fromAnywhere })).toEqual([]);
+    expect(found("edge", type, { module: "module.network", values: fromAnywhere })).toContain("wayIn");
+    expect(found("connector", type, { module: "module.front_door", values: fromAnywhere })).toContain(
+      "wayIn",
+    );
+  });
+
+  it("gives out no public address, at its front door neither", () => {
+    const values = { map_public_ip_on_launch: true };
+    expect(found("edge", "aws_subnet", { module: "module.front_door", values })).toContain("publicAddress");
+  });
+
+  it("has no kind of resource that no rule was written for", () => {
+    expect(found("edge", "aws_lambda_function_url", { module: "module.front_door" })).toContain("knownTypes");
+    expect(found("relay", "aws_globalaccelerator_accelerator", {})).toContain("knownTypes");
+  });
+});
+
+describe("a private zone", () => {
+  it.each(["connector", "runner", "broker", "collector"] as const)("%s has no front door", (zone) => {
+    for (const type of ["aws_internet_gateway", "aws_eip", "aws_lb", "aws_nat_gateway"])
+      expect(found(zone, type, { module: "module.front_door" })).toContain("knownTypes");
+  });
+});
