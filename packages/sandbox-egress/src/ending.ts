@@ -13,9 +13,13 @@ export class Ending {
     this.#stop(reason);
   }
 
-  /** What there is to stop from now on: at once where it has ended. */
+  /** Before something begins: what has ended is not sent. */
+  throwIfEnded(): void {
+    if (this.reason !== undefined) throw this.reason;
+  }
+
+  /** What there is to stop from now on. */
   stops(stop: (reason: Error) => void): void {
     this.#stop = stop;
-    if (this.reason !== undefined) stop(this.reason);
   }
 }

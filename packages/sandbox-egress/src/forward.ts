@@ -142,6 +142,7 @@ async function relay(exchange: Exchange, target: Target, deps: RelayDeps): Promi
     endpoint,
   });
   const agent = deps.agentFor(target.scheme);
+  deps.ending.throwIfEnded();
   const outgoing = send({ agent, host, port, method: request.method, path, headers });
   deps.ending.stops((reason) => outgoing.destroy(reason));
   outgoing.setTimeout(session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));

@@ -66,6 +66,7 @@ export async function openWebSocket(asked: WebSocketRequest, deps: ForwardDeps):
     const { path, headers } = await placeAll(placed, bare, session);
     const { host, port } = target.authority;
     const agent = deps.agentFor(target.scheme);
+    ending.throwIfEnded();
     const outgoing = send({ agent, host, port, path, headers });
     ending.stops((reason) => outgoing.destroy(reason));
     outgoing.setTimeout(session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
