@@ -5,12 +5,6 @@ import type { Caller } from "../mcp/sandboxes.ts";
 import type { ToolExchange } from "../mcp/tool-server.ts";
 import type { GatedCaller } from "../sandboxes/call-context.ts";
 
-/**
- * A stream begins before there is anything to say. Most calls are over in less than this, and head, result and end then
- * leave as one record.
- */
-const headWithinMs = 25;
-
 export interface ToolServerDeps {
   pool: string;
   handle(exchange: ToolExchange, caller: Caller): Promise<Response>;
@@ -50,11 +44,10 @@ function send(deps: ToolServerDeps, request: UpstreamRequest, reply: UpstreamRep
     const cancel = () => void reader?.cancel().catch(() => {});
     if (stop.signal.aborted) return cancel();
     stop.signal.addEventListener("abort", cancel, { once: true });
-    const head = onceWithin(headWithinMs, () => reply.head(response.status, [...response.headers]));
+    // At once: the agent's client makes ready for the answer while the tool still runs.
+    reply.head(response.status, [...response.headers]);
     for (;;) {
       const { value, done } = (await reader?.read()) ?? { value: undefined, done: true };
-      if (stop.signal.aborted) head.never();
-      else head.now();
       if (done || stop.signal.aborted) break;
       if (value === undefined || reply.data(value)) continue;
       await new Promise<void>((go) => {
@@ -73,25 +66,6 @@ function send(deps: ToolServerDeps, request: UpstreamRequest, reply: UpstreamRep
       resume?.();
     },
     resume: () => resume?.(),
-  };
-}
-
-/** Now, or after some milliseconds, or never: whichever is first. */
-function onceWithin(ms: number, act: () => void): { now(): void; never(): void } {
-  let due: (() => void) | undefined = act;
-  const now = () => {
-    clearTimeout(clock);
-    const once = due;
-    due = undefined;
-    once?.();
-  };
-  const clock = setTimeout(now, ms);
-  return {
-    now,
-    never: () => {
-      due = undefined;
-      clearTimeout(clock);
-    },
   };
 }
 
