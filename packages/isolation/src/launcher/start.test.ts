@@ -162,7 +162,7 @@ it("hands over the sandbox's own socket, with what was said on it before", async
 
 it("keeps a runner that has nothing else to do, as long as it lives", async () => {
   const bwrap = join(folder, "bwrap");
-  await writeFile(bwrap, `#!/bin/sh\nprintf '{"child-pid": %d }' $$ >&6; sleep 0.3; exit 4\n`, {
+  await writeFile(bwrap, `#!/bin/sh\nprintf '{"child-pid": %d }' $$ >&6; exec 3>&-; sleep 0.3; exit 4\n`, {
     mode: 0o755,
   });
   const start = { id: "a".repeat(16), bwrap, seccomp: "/dev/null", args: [], groups: [] };
