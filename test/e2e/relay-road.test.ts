@@ -39,6 +39,8 @@ let authority: CertificateAuthority;
 let proxy: ConnectProxy;
 let webSocket: string;
 let proxied: object;
+/** The connector's settings before any test. */
+let asMade: Config;
 beforeAll(async () => {
   reflector = await startReflector({ token: secret });
   stack = await startTunnel({ routes: { reflector: { url: reflector.url, secret } } });
@@ -50,6 +52,7 @@ beforeAll(async () => {
   await appendFile(stack.material.path("nats/nats-server.conf"), listener);
   await stack.nats.restart();
   proxy = await startConnectProxy({ login, allow: [webSocket] });
+  asMade = parse(await readFile(connector().configFile, "utf8")) as Config;
   proxied = { url: proxy.url, credentials: stack.material.write("run/proxy-login", `${login}\n`) };
 });
 afterAll(async () => {
@@ -67,9 +70,8 @@ const connector = () => {
 /** Writes the connector's settings again with these of NATS, its creds as they are. */
 async function configured(nats: object, more: object = {}): Promise<string> {
   const file = connector().configFile;
-  const config = parse(await readFile(file, "utf8")) as Config;
-  const { creds } = config.nats as { creds: string };
-  await writeFile(file, stringify({ ...config, ...more, nats: { creds, ...nats } }), { mode: 0o600 });
+  const { creds } = asMade.nats as { creds: string };
+  await writeFile(file, stringify({ ...asMade, ...more, nats: { creds, ...nats } }), { mode: 0o600 });
   return file;
 }
 
@@ -97,8 +99,7 @@ describe("a connector whose way to the relay is a WebSocket through a proxy with
     await configured({ servers: [`wss://${webSocket}`], caFile: authority.caFile, proxy: proxied });
     await connector().restart();
     await passes();
-    expect(proxy.asked.length).toBeGreaterThan(0);
-    expect(new Set(proxy.asked)).toEqual(new Set([webSocket]));
+    expect(proxy.asked.at(-1)).toBe(webSocket);
     expect(proxy.open()).toBe(1);
     expect(reflector.seen().recent.at(-1)?.headers.authorization).toBe(`Bearer ${secret}`);
 
@@ -165,7 +166,7 @@ describe("a connector whose way to the relay is a WebSocket through a proxy with
           "jwks.json",
           await (await fetch(`${stack.issuerUrl}/jwks`)).text(),
         );
-        const before = parse(await readFile(connector().configFile, "utf8")) as Record<string, Config>;
+        const { tokens, servers } = asMade as Record<string, Config>;
         const config = await configured(
           {
             servers: [`wss://${webSocket}`],
@@ -173,8 +174,8 @@ describe("a connector whose way to the relay is a WebSocket through a proxy with
             proxy: { ...proxied, url: new URL(toProxy).origin },
           },
           {
-            tokens: { ...before.tokens, jwksUrl: undefined, jwksFile },
-            servers: { reflector: { ...(before.servers?.reflector as object), url: toUpstream } },
+            tokens: { ...tokens, jwksUrl: undefined, jwksFile },
+            servers: { reflector: { ...(servers?.reflector as object), url: toUpstream } },
           },
         );
         const [enter, ...args] = net.enter;
