@@ -35,11 +35,11 @@ function explained(error: unknown): unknown {
     const fix = "start the NATS server, or correct the address";
     return new CommandFailure("unavailable", error.message, { setting: "nats.servers", fix, cause: error });
   }
+  // Of the road to it (a certificate, a proxy) the message itself says which setting and what to do.
+  const aboutCreds = error.message.endsWith("check nats.creds");
   const fix = "issue creds for this operator with `pnpm infra:nats --zone operator --instance NAME`";
-  const isVersion = error.message.startsWith("nats-server");
   return new CommandFailure("refused", error.message, {
-    setting: isVersion ? "nats.servers" : "nats.creds",
-    ...(isVersion ? {} : { fix }),
+    ...(aboutCreds ? { setting: "nats.creds", fix } : { setting: "nats.servers" }),
     cause: error,
   });
 }

@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from "node:fs";
 import type { Socket } from "node:net";
 import {
   type ConnectProxy,
@@ -278,3 +279,36 @@ describe("a hostile proxy", () => {
     });
   });
 });
+
+it("whatever becomes of a try, no socket of it is left", async () => {
+  const proxy = await start({ login, tls: await world.authority.issue(["127.0.0.1"]) });
+  const misnamed = await world.relay({ certificate: await world.authority.issue(["relay.example.com"]) });
+  const good = { url: proxy.url, caFile, login: async () => login };
+  const wrong = { ...good, login: async () => "zone-paris:wrong" };
+  const tries = async () => {
+    for (const server of [misnamed.tls, misnamed.wss]) {
+      expect(await through(good, [server])).toMatchObject({ code: "denied" });
+      expect(await tryToReach([server], { caFile })).toMatchObject({ code: "denied" });
+    }
+    expect(await through(wrong)).toMatchObject({ code: "denied" });
+    expect(await through(good, [`${relay.tls.replace("tls:", "wss:")}`])).toMatchObject({ code: "denied" });
+    for (const server of [relay.tls, relay.wss])
+      expect(await through(good, [server])).toMatchObject({ code: "reached" });
+  };
+  await tries();
+  const before = openSockets();
+  await tries();
+  await tries();
+  await until("as many as before", () => openSockets() <= before, { within: 5_000 });
+}, 30_000);
+
+function openSockets(): number {
+  const open = readdirSync("/proc/self/fd").map((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      return ""; // that of the listing itself
+    }
+  });
+  return open.filter((link) => link.startsWith("socket:")).length;
+}
