@@ -29,7 +29,7 @@ export const listens: Partial<Record<Place, number>> = {
 };
 
 /** To the one port of each that is named. A place that is not here dials nothing. */
-export const dials: Partial<Record<Place, readonly Place[]>> = {
+const dials: Partial<Record<Place, readonly Place[]>> = {
   agent: ["edge", "issuer"],
   edge: ["relay", "issuer"],
   connector: ["relay", "issuer", "servers", "database"],

@@ -1,6 +1,6 @@
 /**
  * A road between two networks that share this machine's files alone: TCP here, a unix socket there, or the other way
- * round. `node forward.ts '{"listen": {"host", "port"} | {"path"}, "to": …, "tls"?: {"cert", "key"}}'`
+ * round. `node forward.ts '{"listen": {"host", "port"} | {"path"}, "to": …, "tls"?: {"certFile", "keyFile"}}'`
  */
 import { readFileSync } from "node:fs";
 import { connect, createServer, type NetConnectOpts, type Socket } from "node:net";
@@ -10,7 +10,7 @@ interface Forward {
   listen: { host: string; port: number } | { path: string };
   to: NetConnectOpts;
   /** Files: what arrives is TLS, and goes on without. */
-  tls?: { cert: string; key: string };
+  tls?: { certFile: string; keyFile: string };
 }
 
 const { listen, to, tls } = JSON.parse(process.argv[2] ?? "") as Forward;
@@ -29,7 +29,7 @@ const server =
   tls === undefined
     ? createServer(join)
     : createTlsServer(
-        { cert: readFileSync(tls.cert), key: readFileSync(tls.key), minVersion: "TLSv1.3" },
+        { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), minVersion: "TLSv1.3" },
         join,
       );
 server.on("tlsClientError", () => undefined);

@@ -7,7 +7,10 @@ import type { Network } from "./network.fixture.ts";
 
 export interface Roads {
   /** What listens on loopback here, at its place in the network: with TLS, where there are files for it. */
-  front(place: Place, at: { port: number; to: number; tls?: { cert: string; key: string } }): Promise<void>;
+  front(
+    place: Place,
+    at: { port: number; to: number; tls?: { certFile: string; keyFile: string } },
+  ): Promise<void>;
   /** A port of loopback here that leads to another place as one who stands at `from`. */
   door(from: Place, to: { host: string; port: number }): Promise<number>;
   close(): Promise<void>;

@@ -1,11 +1,9 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import {
   demoPlan,
@@ -17,13 +15,20 @@ import {
 } from "@sallyport/infra-local";
 import { provisionStreams, serverConfig } from "@sallyport/infra-nats";
 import { provisionVault } from "@sallyport/infra-vault";
-import { findTool, startIssuer, startOpenBao, startPostgres, startServer, until } from "@sallyport/testkit";
+import {
+  findTool,
+  makeCertificateAuthority,
+  startIssuer,
+  startOpenBao,
+  startPostgres,
+  startServer,
+  until,
+} from "@sallyport/testkit";
 import { listens, type Place } from "./dials.ts";
 import { type Network, openNetwork } from "./network.fixture.ts";
 import { logged, openRoads, program } from "./roads.fixture.ts";
 import { through } from "./through.fixture.ts";
 
-const run = promisify(execFile);
 const edgeName = "edge.internal";
 const client = { id: "demo-agent", secret: randomBytes(18).toString("base64url") };
 
@@ -73,13 +78,16 @@ async function start(onStop: (stop: () => Promise<unknown>) => void): Promise<Om
   const roads = openRoads(network, dir);
   onStop(() => roads.close());
   const address = (place: Place) => `${network.address(place)}:${listens[place]}`;
-  const tls = (place: Place) => certificate(dir, place, network.address(place));
+  const authority = await makeCertificateAuthority(join(dir, "authority"));
+  const { caFile } = authority;
+  const tls = (place: Place) =>
+    authority.issue([`${place}.internal`, network.address(place), "127.0.0.1", "localhost"]);
 
   // The relay, in its own network.
   const relayTls = await tls("relay");
   const config = serverConfig(material.trust, {
     listen: address("relay"),
-    tls: { certFile: relayTls.cert, keyFile: relayTls.key },
+    tls: relayTls,
     jetstream: { dir: join(dir, "jetstream"), syncAlways: true, maxBytes: 1024 ** 3 },
   });
 
@@ -101,11 +109,11 @@ async function start(onStop: (stop: () => Promise<unknown>) => void): Promise<Om
     const known = relayDoors.get(place);
     if (known !== undefined) return known;
     const port = await roads.door(place, { host: network.address("relay"), port: listens.relay ?? 0 });
-    const found = { url: `tls://127.0.0.1:${port}`, caFile: relayTls.cert };
+    const found = { url: `tls://127.0.0.1:${port}`, caFile };
     relayDoors.set(place, found);
     return found;
   };
-  const { url, caFile } = await relayFrom("operator");
+  const { url } = await relayFrom("operator");
   await provisionStreams({
     ...{ servers: [url], tls: { caFile }, pools: ["sandbox"] },
     creds: await material.provisionerCreds(),
@@ -175,16 +183,16 @@ async function start(onStop: (stop: () => Promise<unknown>) => void): Promise<Om
     sandboxHosts: new Map([["runner-1", host.settings]]),
   });
   const edgeTls = await tls("edge");
-  const keys = { caFile: issuerTls.cert, jwksUrl: `https://${address("issuer")}/jwks` };
+  const keys = { caFile, jwksUrl: `https://${address("issuer")}/jwks` };
   const zones = new Map<Place, ZoneProcess>();
   const started = await Promise.allSettled(
     configs.map(async ({ zone, instance, config: given }) => {
       const { nats, tokens, vault: login, ...config } = given as Given;
       const apart = {
         ...config,
-        nats: { ...nats, caFile: relayTls.cert },
+        nats: { ...nats, caFile },
         ...(tokens === undefined ? {} : { tokens: { ...tokens, ...keys } }),
-        ...(login === undefined ? {} : { vault: { ...login, caFile: vaultTls.cert } }),
+        ...(login === undefined ? {} : { vault: { ...login, caFile } }),
         ...(zone === "edge" ? { listen: edgeListen(network, edgeTls) } : {}),
       };
       const place: Place = zone;
@@ -207,13 +215,13 @@ async function start(onStop: (stop: () => Promise<unknown>) => void): Promise<Om
     );
 
   const edgePort = await roads.door("agent", { host: network.address("edge"), port: listens.edge ?? 0 });
-  const edge = through(edgePort, edgeName, edgeTls.cert);
+  const edge = through(edgePort, edgeName, caFile);
   onStop(() => edge.close());
   return {
     ...{ network, material, zones, relayFrom },
     vault: {
       doorFrom: (place) => roads.door(place, { host: network.address("vault"), port: listens.vault ?? 0 }),
-      ...{ caFile: vaultTls.cert, roleId: approle.roleId },
+      ...{ caFile, roleId: approle.roleId },
       wrappedSecretId: () => approle.wrappedSecretId(),
     },
     call: async (server, tool, args) => {
@@ -241,30 +249,8 @@ interface Given {
   vault?: object;
 }
 
-function edgeListen(network: Network, { cert, key }: Files): object {
-  const tls = { certFile: cert, keyFile: key };
+function edgeListen(network: Network, tls: object): object {
   return { host: network.address("edge"), port: listens.edge, tls };
-}
-
-interface Files {
-  cert: string;
-  key: string;
-}
-
-/** Self-signed: each place that has one is an authority for itself alone. */
-async function certificate(folder: string, place: Place, address: string): Promise<Files> {
-  const [cert, key] = [join(folder, `${place}.crt`), join(folder, `${place}.key`)];
-  await run("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-    ...[
-      "-subj",
-      `/CN=${place}`,
-      "-addext",
-      `subjectAltName=DNS:${place}.internal,IP:${address},IP:127.0.0.1,DNS:localhost`,
-    ],
-    ...["-keyout", key, "-out", cert],
-  ]);
-  return { cert, key };
 }
 
 async function requestToken(
