@@ -280,6 +280,48 @@ test("without a relay a revocation is kept, its bundles are made, and what to do
   expect(back).toMatchObject({ code: 77, err: expect.stringMatching(/was revoked at/) });
 });
 
+test("two tenants may have a site of one name: each has its own account, edges and URL, and must be named", async () => {
+  await good(init("two", "--tenant", "other"));
+  const about = ["edge", "--site", "edge-1", "--installation", at("two")];
+  const unnamed = await sallyport([
+    "zone",
+    "bundle",
+    ...about,
+    "--request",
+    at("edge-1/request.json"),
+    "--out",
+    at("never.json"),
+  ]);
+  expect(unnamed).toMatchObject({ code: 2, err: expect.stringMatching(/say whose it is[\s\S]*acme, other/) });
+  for (const tenant of ["acme", "other"]) {
+    const folder = `two-${tenant}`;
+    await good(sallyport(["zone", "request", "edge", "--site", "edge-1", "--out", at(folder)]));
+    const args = [
+      "--request",
+      at(`${folder}/request.json`),
+      "--tenant",
+      tenant,
+      "--yes",
+      "--out",
+      at(`${folder}.json`),
+    ];
+    await good(sallyport(["zone", "bundle", ...about, ...args]));
+  }
+  const [acme, other] = [json("two-acme.json"), json("two-other.json")];
+  expect([acme.tokens.publicUrl, other.tokens.publicUrl]).toEqual([
+    "https://acme.example.com",
+    "https://other.example.com",
+  ]);
+  const issuerOf = ({ nats }: { nats: { jwt: string } }) =>
+    JSON.parse(Buffer.from(nats.jwt.split(".")[1] ?? "", "base64url").toString()).iss;
+  expect(issuerOf(acme)).not.toBe(issuerOf(other));
+  const ambiguous = await sallyport(["zone", "revoke", ...about]);
+  expect(ambiguous).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/several tenants[\s\S]*setting: --tenant/),
+  });
+});
+
 test("every command has help with examples, and a site that nobody knows is an error that says so", async () => {
   for (const command of ["request", "bundle", "verify", "install", "list", "rotate", "revoke"])
     expect((await sallyport(["zone", command, "--help"])).out).toContain(`$ sallyport zone ${command}`);

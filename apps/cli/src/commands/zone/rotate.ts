@@ -13,15 +13,8 @@ import {
   storeRevocation,
 } from "../../installation/installation.ts";
 import { onRelay, pushAccount, reachRelay } from "../../installation/reach-relay.ts";
-import {
-  type BundleOptions,
-  compare,
-  finish,
-  handOutText,
-  outFile,
-  refuseRevoked,
-  requestIn,
-} from "./bundle.ts";
+import { refuseRevoked, requestIn } from "./admit.ts";
+import { type BundleOptions, compare, finish, handOutText, outFile } from "./bundle.ts";
 import { aboutSite, installationOption, siteOf, tenantOption } from "./site.ts";
 
 interface Options extends Omit<BundleOptions, "out"> {
