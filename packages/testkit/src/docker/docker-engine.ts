@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { inPlace, type Place } from "../process/place.ts";
@@ -23,6 +24,7 @@ export interface DockerEngine extends Pick<Server, "stop"> {
   readonly folder: string;
 }
 
+const prefix = "sallyport-docker-";
 const mostSaid = 16 * 1_048_576;
 
 /**
@@ -89,7 +91,7 @@ async function start(programs: EnginePrograms, { folder, temporary }: Place): Pr
       await server.kill("SIGTERM").catch(() => {});
       unmountBelow(folder);
       await server.stop();
-      removeGroups(group);
+      removeGroups();
     },
   };
 }
@@ -101,14 +103,29 @@ function said(error: { stderr?: string }): never {
   );
 }
 
-/** The engine leaves its parent cgroup, in each hierarchy of version 1 or in the one of version 2. */
-function removeGroups(group: string): void {
+/** The engine leaves its parent cgroup; one that was killed also those of its containers, and no folder. */
+function removeGroups(): void {
   const root = "/sys/fs/cgroup";
-  for (const parent of ["", ...readdirSync(root)]) {
-    try {
-      rmdirSync(join(root, parent, group));
-    } catch {
-      // not there
-    }
+  for (const hierarchy of ["", ...readdirSync(root)].map((name) => join(root, name))) {
+    for (const group of foldersIn(hierarchy))
+      if (group.startsWith(prefix) && !existsSync(join(tmpdir(), group))) removeTree(join(hierarchy, group));
+  }
+}
+
+function removeTree(group: string): void {
+  for (const child of foldersIn(group)) removeTree(join(group, child));
+  try {
+    rmdirSync(group);
+  } catch {
+    // in use, or gone
+  }
+}
+
+function foldersIn(path: string): string[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return []; // a file, or gone
   }
 }
