@@ -285,7 +285,14 @@ it("whatever becomes of a try, no socket of it is left", async () => {
   const misnamed = await world.relay({ certificate: await world.authority.issue(["relay.example.com"]) });
   const good = { url: proxy.url, caFile, login: async () => login };
   const wrong = { ...good, login: async () => "zone-paris:wrong" };
+  // Who refuses and keeps the connection, as nobody above does.
+  const holding = await world.server((socket) =>
+    socket.once("data", () => socket.write("HTTP/1.1 403 No\r\n\r\n")),
+  );
+  const clear = await world.server((socket) => socket.write("INFO {}\r\n"));
   const tries = async () => {
+    expect(await through({ url: `http://127.0.0.1:${holding}` })).toMatchObject({ code: "denied" });
+    expect(await tryToReach([`tls://localhost:${clear}`], { caFile })).toMatchObject({ code: "denied" });
     for (const server of [misnamed.tls, misnamed.wss]) {
       expect(await through(good, [server])).toMatchObject({ code: "denied" });
       expect(await tryToReach([server], { caFile })).toMatchObject({ code: "denied" });
