@@ -43,6 +43,7 @@ resource "aws_instance" "relay" {
   }
   root_block_device {
     volume_type = "gp3"
+    volume_size = 20
     encrypted   = true
     kms_key_id  = module.key.arn
   }

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { check, type ZoneName } from "./check.ts";
+import type { Shown, Values } from "./resources.ts";
 
 /** A state with one resource in it. */
 function found(
   zone: ZoneName,
   type: string,
-  { module = "", values = {} }: { module?: string; values?: object },
+  { module = "", values = {} }: { module?: string; values?: Values },
 ) {
   const resource = {
     address: `${module === "" ? "" : `${module}.`}${type}.one`,
@@ -55,5 +56,50 @@ describe("a private zone", () => {
   it.each(["connector", "runner", "broker", "collector"] as const)("%s has no front door", (zone) => {
     for (const type of ["aws_internet_gateway", "aws_eip", "aws_lb", "aws_nat_gateway"])
       expect(found(zone, type, { module: "module.front_door" })).toContain("knownTypes");
+  });
+});
+
+describe("in a state", () => {
+  const group = { type: "aws_security_group", mode: "managed", address: "aws_security_group.one" };
+  const rule = {
+    type: "aws_vpc_security_group_ingress_rule",
+    mode: "managed",
+    address: "aws_vpc_security_group_ingress_rule.one",
+    values: {
+      ...fromAnywhere,
+      cidr_ipv4: null,
+      security_group_id: "sg-1",
+      referenced_security_group_id: "sg-2",
+    },
+  };
+  const endpoint = {
+    type: "aws_vpc_endpoint",
+    mode: "managed",
+    address: "aws_vpc_endpoint.one",
+    values: { service_name: "com.amazonaws.vpce.eu-west-1.vpce-svc-0", security_group_ids: ["sg-1"] },
+  };
+  const task = {
+    type: "aws_ecs_service",
+    mode: "managed",
+    address: "aws_ecs_service.one",
+    values: { network_configuration: [{ security_groups: ["sg-1"] }] },
+  };
+  const inline = (cidr_blocks: string[]) => ({
+    ...group,
+    values: { id: "sg-1", ingress: [{ protocol: "tcp", from_port: 443, to_port: 443, cidr_blocks }] },
+  });
+  const findings = (resources: object[]) =>
+    check({ values: { root_module: { resources } } } as Shown, "connector").map((one) => one.address);
+
+  it("an endpoint's door is one, and no longer when something else has its group", () => {
+    expect(findings([rule, endpoint])).toEqual([]);
+    expect(findings([rule, endpoint, task])).toEqual([rule.address]);
+    expect(findings([rule])).toEqual([rule.address]);
+  });
+
+  it("what a group has beside its rules is somebody's hand", () => {
+    expect(findings([inline([]), rule, endpoint])).toEqual([]);
+    expect(findings([inline(["0.0.0.0/0"]), rule, endpoint])).toEqual([group.address]);
+    expect(findings([inline([]), endpoint])).toEqual([group.address]);
   });
 });

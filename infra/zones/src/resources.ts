@@ -17,7 +17,9 @@ export type Values = Readonly<Record<string, unknown>>;
 /** All resources that a plan or a state will have, and what their configuration says of them. */
 export interface Walk {
   readonly resources: readonly Resource[];
-  /** What modules hand out, as configuration addresses. */
+  /** A plan has a configuration, and ids that are not known yet; a state has ids. */
+  readonly planned: boolean;
+  /** What modules hand to others, up or down, as configuration addresses. */
   readonly handedOut: ReadonlySet<string>;
 }
 
@@ -30,7 +32,7 @@ interface Tree {
 interface Configured {
   readonly resources?: readonly { address: string; expressions?: Values }[];
   readonly outputs?: Readonly<Record<string, { expression?: unknown }>>;
-  readonly module_calls?: Readonly<Record<string, { module?: Configured }>>;
+  readonly module_calls?: Readonly<Record<string, { module?: Configured; expressions?: Values }>>;
 }
 
 interface Change {
@@ -66,7 +68,7 @@ export function walk(shown: Shown): Walk {
     unknown: unknown.get(address) ?? {},
     refersTo: refers.get(configured(address)) ?? new Map(),
   }));
-  return { resources, handedOut };
+  return { resources, planned: shown.planned_values !== undefined, handedOut };
 }
 
 /** `module.a["x"].aws_b.c[0]` → `module.a.aws_b.c` */
@@ -111,8 +113,10 @@ function readConfiguration(module: Configured, prefix: string, found: Found): vo
   }
   for (const { expression } of Object.values(module.outputs ?? {}))
     for (const name of references(expression, prefix)) found.handedOut.add(name);
-  for (const [name, call] of Object.entries(module.module_calls ?? {}))
+  for (const [name, call] of Object.entries(module.module_calls ?? {})) {
+    for (const handed of references(call.expressions, prefix)) found.handedOut.add(handed);
     readConfiguration(call.module ?? {}, `${prefix}module.${name}.`, found);
+  }
 }
 
 function references(expression: unknown, prefix: string): string[] {

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { leakCheck } from "@sallyport/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { check, type Shown, type ZoneName } from "../index.ts";
-import { record, walk } from "../src/resources.ts";
+import { walk } from "../src/resources.ts";
 import { waysOut } from "../src/rules/way-out.ts";
 import { aws, Root, type RootOptions, toolsAndMoto } from "./aws.fixture.ts";
 
@@ -145,10 +146,10 @@ describe.each(names)("the root of %s", patience, (zone) => {
     expect(waysOut(walk((await of(zone)).planned).resources)).toEqual(ways[zone].out);
   });
 
-  it("has a state of its own, and reads nobody else's", async () => {
-    const types = walk((await of(zone)).planned).resources.map(({ type }) => type);
-    expect(types.filter((type) => /remote_state/.test(type))).toEqual([]);
-    expect(record((await of(zone)).planned).prior_state).toBeUndefined();
+  it("has a state of its own, and looks nothing up: neither another root's nor in AWS", async () => {
+    expect(JSON.stringify((await of(zone)).planned)).not.toMatch(/"mode":"data"/);
+    const versions = await readFile(join(import.meta.dirname, `../${zone}/versions.tf`), "utf8");
+    expect(versions).toContain(`key          = "sallyport/${zone}.tfstate"`);
   });
 });
 

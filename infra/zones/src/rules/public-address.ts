@@ -1,4 +1,4 @@
-import { blocks } from "../resources.ts";
+import { blocks, isSet } from "../resources.ts";
 import { forEach, type Rule } from "./rule.ts";
 
 /** No address of the internet on anything that runs; a way to the internet at a front door alone. */
@@ -15,7 +15,8 @@ export const publicAddress: Rule = forEach(
     ],
     ...["aws_route_table", "aws_default_route_table"],
   ],
-  ({ type, module, values, refersTo }, _, reach) => {
+  (resource, _, reach) => {
+    const { type, module, values } = resource;
     const atFront = reach === "public" && module === "module.front_door";
     const interfaces = [...blocks(values, "network_interfaces"), ...blocks(values, "network_configuration")];
     const flags = [values, ...interfaces].flatMap((one) => [
@@ -33,7 +34,7 @@ export const publicAddress: Rule = forEach(
           ["0.0.0.0/0", "::/0"].includes(String(one.destination_cidr_block ?? one.cidr_block)),
         ) &&
         "leads everywhere",
-      !atFront && type === "aws_route" && refersTo.has("gateway_id") && "leads to an internet gateway",
+      !atFront && type === "aws_route" && isSet(resource, "gateway_id") && "leads to an internet gateway",
       /./.test(String(values.ipv6_cidr_block ?? "")) && "has IPv6 addresses, which are public",
     ];
   },

@@ -1,4 +1,5 @@
 import { blocks, configured, isSet, type Resource, type Values, type Walk } from "../resources.ts";
+import { isInline } from "./inline.ts";
 import { forEach, type Rule } from "./rule.ts";
 
 /**
@@ -13,16 +14,14 @@ export const wayIn: Rule = forEach(
     "aws_default_security_group",
   ],
   (resource, walk, reach) => {
-    const { type, values, refersTo } = resource;
+    const { type, values } = resource;
     if (type === "aws_security_group_rule")
       return [
         values.type !== "egress" &&
           "lets something in; rules are written as aws_vpc_security_group_ingress_rule",
       ];
     if (type !== "aws_vpc_security_group_ingress_rule")
-      return [
-        (blocks(values, "ingress").length > 0 || refersTo.has("ingress")) && "lets something in, inline",
-      ];
+      return [isInline(resource, walk, "ingress") && "lets something in, inline"];
     if (!isOnePort(values)) return ["lets in more than one TCP port"];
     const open = ["cidr_ipv4", "cidr_ipv6", "prefix_list_id"].filter((argument) => isSet(resource, argument));
     if (reach === "public") return publicDoor(resource, open);
@@ -42,8 +41,14 @@ function publicDoor({ module, values }: Resource, open: readonly string[]): (str
 }
 
 /** Its group belongs to endpoints alone, and is handed to nobody who could give it to something else. */
-function isEndpointsDoor({ refersTo }: Resource, { resources, handedOut }: Walk): boolean {
-  if (refersTo.size === 0) return true; // a state says nothing of groups' use: it was planned
+function isEndpointsDoor({ values, refersTo }: Resource, { resources, planned, handedOut }: Walk): boolean {
+  if (!planned) {
+    const id = JSON.stringify(values.security_group_id);
+    const holders = resources.filter(
+      (one) => JSON.stringify(one.values).includes(id) && !isAboutGroups(one.type),
+    );
+    return holders.length > 0 && holders.every(({ type }) => type === "aws_vpc_endpoint");
+  }
   const group = refersTo
     .get("security_group_id")
     ?.find((name) => /\.aws_security_group\.[a-z_]+$/.test(`.${name}`));
@@ -57,6 +62,10 @@ function isEndpointsDoor({ refersTo }: Resource, { resources, handedOut }: Walk)
   return (
     users.every(({ type }) => harmless.includes(type)) && ![...handedOut].some((name) => isOrIn(name, group))
   );
+}
+
+function isAboutGroups(type: string): boolean {
+  return /^aws_(?:vpc_security_group_(?:in|e)gress_rule|security_group)$/.test(type);
 }
 
 function isOrIn(name: string, group: string): boolean {
@@ -84,18 +93,18 @@ export const wayInByAcl: Rule = forEach(
 );
 
 /** What is open must be closed by somebody: AWS's default group lets all its members in. */
-export const defaultsClosed: Rule = ({ resources }) =>
+export const defaultsClosed: Rule = ({ resources, planned }) =>
   resources
     .filter(({ type }) => type === "aws_vpc")
     .flatMap((vpc) =>
       ["aws_default_security_group", "aws_default_route_table", "aws_default_network_acl", "aws_flow_log"]
-        .filter((type) => !resources.some((one) => one.type === type && belongsTo(one, vpc)))
+        .filter((type) => !resources.some((one) => one.type === type && belongsTo(one, vpc, planned)))
         .map((type) => ({ address: vpc.address, problem: `has no ${type} of its own` })),
     );
 
-function belongsTo(one: Resource, vpc: Resource): boolean {
+function belongsTo(one: Resource, vpc: Resource, planned: boolean): boolean {
+  if (!planned) return one.values.vpc_id === vpc.values.id;
   if (one.module !== vpc.module) return false;
-  if (one.refersTo.size === 0) return true; // a state: it was planned
   const target = configured(vpc.address);
   return [...one.refersTo.values()].flat().some((name) => isOrIn(name, target));
 }

@@ -1,4 +1,5 @@
 import { blocks, isSet, type Values } from "../resources.ts";
+import { isInline } from "./inline.ts";
 import { forEach, type Rule } from "./rule.ts";
 
 /** Out goes what is listed, by address and port: a taken zone finds no way to carry anything elsewhere. */
@@ -9,17 +10,15 @@ export const wayOut: Rule = forEach(
     "aws_security_group",
     "aws_default_security_group",
   ],
-  (resource) => {
-    const { type, values, refersTo } = resource;
+  (resource, walk) => {
+    const { type, values } = resource;
     if (type === "aws_security_group_rule")
       return [
         values.type === "egress" &&
           "lets something out; rules are written as aws_vpc_security_group_egress_rule",
       ];
     if (type !== "aws_vpc_security_group_egress_rule")
-      return [
-        (blocks(values, "egress").length > 0 || refersTo.has("egress")) && "lets something out, inline",
-      ];
+      return [isInline(resource, walk, "egress") && "lets something out, inline"];
     return [
       !isOneTcpPort(values) && "lets out more than one TCP port",
       isSet(resource, "cidr_ipv6") && "lets out to IPv6 addresses",
