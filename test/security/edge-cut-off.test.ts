@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type Reflector, startReflector } from "@sallyport/example-servers";
 import type { Stack } from "@sallyport/infra-local";
@@ -27,8 +27,7 @@ afterAll(async () => {
 });
 
 const soon = { within: 15_000 };
-const pemOf = (key: ReturnType<typeof generateKeyPairSync<"ed25519">>["publicKey"]) =>
-  key.export({ format: "pem", type: "spki" }).toString();
+const pemOf = (key: KeyObject) => key.export({ format: "pem", type: "spki" }).toString();
 
 it("a key that an edge has put away opens no session, no grant, and ends the session that it had opened", async () => {
   const file = stack.material.path("edges/edge-1.pub.pem");
