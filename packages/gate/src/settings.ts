@@ -1,6 +1,6 @@
 import { InstanceName } from "@sallyport/contracts";
 import { type EdgeKeys, openEdgeKeys } from "@sallyport/grant";
-import { LivePolicies } from "@sallyport/policy";
+import { LivePolicies, PolicyError } from "@sallyport/policy";
 import { BootError, duration, filePath, secretFile } from "@sallyport/runtime";
 import { readPrivateKeys } from "@sallyport/seal";
 import { edgesSetting, issuerSettings, natsSettings, oneSourceOfKeys } from "@sallyport/zone";
@@ -64,6 +64,10 @@ export async function readGateMaterial(config: GateSettings): Promise<GateMateri
       config.privateKey.path,
       ...(typeof config.edges === "string" ? [config.edges] : Object.values(config.edges)),
     ],
-    policies: await LivePolicies.open(config.policies),
+    policies: await LivePolicies.open(config.policies).catch((cause: unknown) => {
+      throw cause instanceof PolicyError
+        ? new BootError(cause.message, { setting: "policies", cause })
+        : cause;
+    }),
   };
 }

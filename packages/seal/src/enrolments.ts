@@ -41,18 +41,35 @@ export function openEnrolments(folder: string): Enrolments {
     of: (zone) => any((one) => one.zone === zone),
     names: () => [...known.keys()],
     reload: () => {
-      const files = readdirSync(folder)
-        .filter((file) => file.endsWith(".json"))
-        .sort();
-      const state = files.map((file) => `${file}:${statSync(join(folder, file)).mtimeMs}`).join();
+      const files = filesIn(folder);
+      const state = typeof files === "string" ? files : files.map(({ name, at }) => `${name}:${at}`).join();
       if (state === seen) return [];
       seen = state;
+      if (typeof files === "string") {
+        known = new Map();
+        return [files];
+      }
       const next = new Map<string, Enrolment>();
-      const problems = files.flatMap((file) => enrol(join(folder, file), next));
+      const problems = files.flatMap(({ name }) => enrol(join(folder, name), next));
       known = next;
       return problems;
     },
   };
+}
+
+/** Or why there are none: whoever cannot be read about is not enrolled. A file that goes meanwhile is as one that went before. */
+function filesIn(folder: string): { name: string; at: number }[] | string {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".json"))
+      .sort()
+      .flatMap((name) => {
+        const file = statSync(join(folder, name), { throwIfNoEntry: false });
+        return file === undefined ? [] : [{ name, at: file.mtimeMs }];
+      });
+  } catch (error) {
+    return `the folder ${folder} cannot be read, so nobody is enrolled: ${(error as NodeJS.ErrnoException).code}`;
+  }
 }
 
 /** Reads one enrolment file. Throws for anything that is not one. */
