@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { compilePolicies } from "@sallyport/policy";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { isMap, parse, parseDocument, visit } from "yaml";
+import { isMap, parse, parseDocument, stringify, visit } from "yaml";
 import { commandLinesIn } from "./command-lines.ts";
 import { anchorsOf, blocksOf, proseOf, readPage, readPages, root } from "./pages.ts";
 import { run } from "./programs.ts";
@@ -82,6 +82,11 @@ const configs = new Map(
 );
 const ruleFile = "lease-rules";
 
+/** What the guide says once for all zones: how each reaches the relay. */
+const road = pages
+  .flatMap(({ text }) => blocksOf(text))
+  .find(({ language, text }) => language === "yaml" && text.startsWith("nats:\n"));
+
 /** The files that a configuration names as secrets are made: a zone does not take one that is not there. */
 function write(zone: string, text: string, name = zone): string {
   const at = join(folder, zone);
@@ -102,9 +107,20 @@ test.each(zones)("the %s takes the configuration that the guide gives it", async
   expect(code).toBe(0);
 });
 
+test.each(zones)("the %s takes the road to the relay that the guide shows", async (zone) => {
+  const config = { ...parse(configs.get(zone) ?? ""), ...parse(road?.text ?? "") };
+  expect(config.nats.proxy).toBeDefined();
+  const { code, err } = await run(zone, ["--config", write(zone, stringify(config), "road"), "--check"], {
+    folder,
+  });
+  expect(err).toBe("");
+  expect(code).toBe(0);
+});
+
 test.each(zones)("the guide names every setting that the %s knows", async (zone) => {
-  const text = configs.get(zone) ?? "";
-  const { err } = await run(zone, ["--config", write(`${zone}-all`, withUnknownKeys(text)), "--check"], {
+  const own = configs.get(zone) ?? "";
+  const text = `${own}\n${road?.text}`;
+  const { err } = await run(zone, ["--config", write(`${zone}-all`, withUnknownKeys(own)), "--check"], {
     folder,
   });
   const known = [...err.matchAll(/zzzzzzzzzzzz: unknown setting; known here: (.+)$/gm)].flatMap(
