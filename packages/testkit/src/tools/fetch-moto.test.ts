@@ -12,11 +12,13 @@ describe("packages that cannot be fetched", () => {
       /out of reach/,
     ],
   ])("are not to be had here, and say so, when %s", (_, end, words) =>
-    expect(whyUnavailable(end)).toMatch(words));
+    expect(whyUnavailable(end)).toMatch(words),
+  );
 
   it.each([
     "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\nMax retries",
     "OSError: [Errno 28] No space left on device",
   ])("are a fault that no test may pass over: %j", (stderr) =>
-    expect(whyUnavailable({ code: 1, stderr })).toBeUndefined());
+    expect(whyUnavailable({ code: 1, stderr })).toBeUndefined(),
+  );
 });
