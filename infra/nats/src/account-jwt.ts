@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Account, decode, encodeAccount, type KeyPair } from "@nats-io/jwt";
 import { contracts } from "@sallyport/contracts";
 import { assetsOf } from "./assets.ts";
@@ -21,6 +22,16 @@ export function encodeSystemAccount(key: KeyPair, operator: KeyPair): Promise<st
     ...{ leaf: 0, imports: 0, exports: 0 },
   };
   return encodeAccount("SYS", key, { limits }, { signer: operator });
+}
+
+/**
+ * Resolves once a JWT that is made now is newer than this one. Times are whole seconds, and of two of the same second a
+ * server that starts takes the one in its configuration: a revocation in the other would be undone.
+ */
+export async function laterThan(jwt: string): Promise<void> {
+  const next = (decode<Account>(jwt).iat + 1) * 1000;
+  // A timer may be early by less than a millisecond.
+  while (Date.now() < next) await delay(next - Date.now() + 1);
 }
 
 /** Pure: what an account's JWT cuts off. */

@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from "node:net";
 import { DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
@@ -188,4 +189,26 @@ test("what an ordered push consumer sends to read a log is allowed, over more th
   await messages.close();
   await counting;
   expect(flowControls).toBeGreaterThan(0);
+});
+
+test("a relay at tls:// that says it has no TLS is told nothing", async () => {
+  const heard: Buffer[] = [];
+  const hostile = createServer((socket) => {
+    socket.on("data", (chunk) => heard.push(Buffer.from(chunk)));
+    socket.on("error", () => undefined);
+    socket.write(
+      'INFO {"server_id":"x","version":"2.15.1","proto":1,"max_payload":1048576,"nonce":"abc"}\r\n',
+    );
+  });
+  await new Promise<void>((resolve) => hostile.listen(0, "127.0.0.1", resolve));
+  const { port } = hostile.address() as AddressInfo;
+  const maxBytes = { log: 1024 * kib, bucket: 1024 * kib };
+  const creds = await issueUser(trust, "provisioner");
+  try {
+    const asked = provisionStreams({ servers: [`tls://127.0.0.1:${port}`], creds, maxBytes });
+    await expect(asked).rejects.toThrow(/tls/);
+    expect(Buffer.concat(heard).toString()).toBe("");
+  } finally {
+    await new Promise((resolve) => hostile.close(resolve));
+  }
 });

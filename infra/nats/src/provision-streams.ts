@@ -13,6 +13,7 @@ import { connect, credsAuthenticator, nanos } from "@nats-io/transport-node";
 import { type Contract, contracts as everyContract, subjectToken } from "@sallyport/contracts";
 import { type Asset, assetsOf } from "./assets.ts";
 import { provisionerInbox } from "./provisioner.ts";
+import { relayTls } from "./relay-tls.ts";
 
 export interface ProvisionOptions {
   servers: readonly string[];
@@ -43,7 +44,7 @@ export async function provisionStreams(options: ProvisionOptions): Promise<reado
     name: "sallyport provisioner",
     reconnect: false,
     timeout: 10_000,
-    ...(options.tls ? { tls: options.tls } : {}),
+    ...relayTls(options.servers, options.tls),
   });
   try {
     const { streams, consumers } = await jetstreamManager(nats, { checkAPI: false });

@@ -6,6 +6,7 @@ import {
 } from "@nats-io/transport-node";
 import { z } from "zod";
 import { connectionsOf, pingServers, relayOperatorInbox, updateClaims } from "./relay-operator.ts";
+import { relayTls } from "./relay-tls.ts";
 
 export interface RelayAdminOptions {
   servers: readonly string[];
@@ -69,7 +70,7 @@ export async function connectRelayAdmin(options: RelayAdminOptions): Promise<Rel
     name: "sallyport relay operator",
     reconnect: false,
     timeout: 10_000,
-    ...(options.tls ? { tls: options.tls } : {}),
+    ...relayTls(options.servers, options.tls),
   });
   return {
     push: (jwt) => push(nats, jwt),

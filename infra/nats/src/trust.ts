@@ -11,7 +11,7 @@ import {
   type KeyPair,
 } from "@nats-io/jwt";
 import { contracts, InstanceName, type ZoneInstance } from "@sallyport/contracts";
-import { encodeSystemAccount, encodeTenantAccount, revocationsIn } from "./account-jwt.ts";
+import { encodeSystemAccount, encodeTenantAccount, laterThan, revocationsIn } from "./account-jwt.ts";
 import { permissionsFor, type UserPermissions } from "./permissions.ts";
 import { provisionerPermissions } from "./provisioner.ts";
 import { relayOperatorPermissions } from "./relay-operator.ts";
@@ -185,6 +185,8 @@ export class Trust {
 
   async #signAccount(tenant: string, revocations: Readonly<Record<string, number>>): Promise<void> {
     const key = this.#keys.accounts.get(tenant) as KeyPair;
+    const former = this.#documents.accounts[tenant];
+    if (former !== undefined) await laterThan(former.jwt);
     const jwt = await encodeTenantAccount(tenant, { key, operator: this.#keys.operator, revocations });
     const accounts = { ...this.#documents.accounts, [tenant]: { id: key.getPublicKey(), jwt } };
     this.#documents = { ...this.#documents, accounts };
