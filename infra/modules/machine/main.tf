@@ -55,7 +55,7 @@ resource "aws_iam_role_policy" "machine" {
     Version = "2012-10-17"
     Statement = concat(module.files.statements[each.key], [{
       Sid      = "OwnLog", Effect = "Allow"
-      Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
       Resource = "arn:aws:logs:${var.region}:${var.account_id}:log-group:/${var.name}/${each.key}:*"
     }])
   })

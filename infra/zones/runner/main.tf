@@ -106,7 +106,6 @@ resource "aws_launch_template" "runner" {
       error_message = "The machine's user data is more than 16 KiB: give the instance fewer files."
     }
   }
-  tags = local.tags
 }
 
 # One machine for each name: two would share a NATS user. One that fails is replaced.
