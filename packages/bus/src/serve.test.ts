@@ -234,6 +234,20 @@ describe("a request", () => {
     expect(performance.now() - asked).toBeLessThan(5_000);
   });
 
+  it("that comes while its server closes is answered, or refused at once", async () => {
+    const outcomes: unknown[] = [];
+    for (let round = 0; round < 50; round += 1) {
+      const served = await serveIt(twice);
+      const asked = ask(1, 10_000).then(
+        () => "answered",
+        (error: ServiceError) => error.code,
+      );
+      await Promise.all([served.close(), asked.then((outcome) => outcomes.push(outcome))]);
+      outcomes.push(await ask(1, 10_000).catch((error: ServiceError) => error.code));
+    }
+    expect(outcomes.filter((one) => one !== "answered" && one !== "unavailable")).toEqual([]);
+  });
+
   it("ends with timeout when nobody answers", async () => {
     const gate = Promise.withResolvers<{ twice: number }>();
     await serveIt(() => gate.promise);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import {
   asServiceError,
   type Params,
@@ -10,6 +11,9 @@ import {
 import type { z } from "zod";
 import { type Bus, inboxPrefix } from "./connect.ts";
 import { decodeJson, encodeAnswer, encodeFailure } from "./wire.ts";
+
+/** A relay that is away hears nothing. */
+const lastWordMs = 1_000;
 
 export interface ServeContext<P extends string> {
   /** Who asks, as NATS permissions pinned it in the subject. */
@@ -91,6 +95,9 @@ export function serve<P extends string, I extends z.ZodType, O extends z.ZodType
   });
   return {
     close: async () => {
+      // What the relay has handed out before it hears of this is still answered: its asker could only wait in vain.
+      const patience = delay(lastWordMs, undefined, { ref: false });
+      await Promise.race([subscription.drain(), patience]).catch(() => undefined);
       subscription.unsubscribe();
       await Promise.allSettled(inFlight);
       stop.abort();
