@@ -53,7 +53,8 @@ describe("filterToolsList", () => {
   it("shows exactly the tools to be kept, in order, for any list and any spacing", () => {
     const tool = fc.record({
       name: fc.constantFrom("s1", "s2", "h1", "h2"),
-      extra: fc.jsonValue({ maxDepth: 2 }),
+      // A body with such a key is refused: see strict-json.test.ts.
+      extra: fc.jsonValue({ maxDepth: 2 }).filter((value) => !JSON.stringify(value).includes('"__proto__"')),
     });
     fc.assert(
       fc.property(fc.array(tool), fc.constantFrom(0, 1, 2), (tools, indent) => {

@@ -145,8 +145,8 @@ describe("an exchange", () => {
 
   it("whose answer has begun may go on beyond its deadline", async () => {
     const { caller, requests } = pair({ limits: { heartbeatMs: 20 } });
-    const slow = call(caller, { deadlineMs: 60 });
-    const begun = call(caller, { deadlineMs: 10 });
+    const slow = call(caller, { deadlineMs: 600 });
+    const begun = call(caller, { deadlineMs: 300 });
     await settle();
     requests[1]?.reply({ status: 200 });
     await slow.told.over; // its later deadline has passed: the other's has too
