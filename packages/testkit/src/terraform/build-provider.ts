@@ -66,7 +66,9 @@ async function goBuild(provider: GoProvider, work: string): Promise<void> {
   const own = folders.map((name) => `${name}=${join(work, name)}`);
   const flags = ["-mod=readonly", "-modcacherw", "-buildvcs=false", "-trimpath", "-ldflags=-s -w"];
   const build = ["build", ...flags, "-o", join(work, "built"), provider.program];
-  const task = { command: "env", args: [...own, "CGO_ENABLED=0", "go", ...build], folder: work };
+  // Where Go's own installer puts it, which a shell's profile alone has on its PATH.
+  const go = ["sh", "-c", 'PATH="$PATH:/usr/local/go/bin"; exec go "$@"', "go"];
+  const task = { command: "env", args: [...own, "CGO_ENABLED=0", ...go, ...build], folder: work };
   const end = await runTask({ ...task, within: 1_800_000 });
   if (end.code === 0) return;
   const what = `Terraform's ${provider.source} ${provider.version} cannot be built`;
@@ -78,7 +80,7 @@ async function goBuild(provider: GoProvider, work: string): Promise<void> {
 export function whyUnavailable({ code, stderr }: TaskEnd): string | undefined {
   const said = stderr.trim().split("\n").slice(-3).join("\n");
   if (code === 127)
-    return "there is no go on PATH (Debian: apt install golang; Fedora: dnf install golang; macOS: brew install go)";
+    return "there is no go on PATH, nor in /usr/local/go/bin (Debian: apt install golang; Fedora: dnf install golang; macOS: brew install go)";
   if (/go\.mod requires go >= |invalid go version|unknown block type: tool/.test(said))
     return `go is too old:\n${said}`;
   const unreachable =
