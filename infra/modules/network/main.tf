@@ -43,7 +43,6 @@ resource "aws_default_route_table" "closed" {
 # are the exact one.
 resource "aws_default_network_acl" "private" {
   default_network_acl_id = aws_vpc.zone.default_network_acl_id
-  subnet_ids             = [for subnet in aws_subnet.private : subnet.id]
 
   ingress {
     rule_no    = 100
@@ -91,7 +90,7 @@ resource "aws_default_network_acl" "private" {
   }
   tags = merge(var.tags, { Name = "${var.name}-private" })
   lifecycle {
-    # AWS names here whatever subnet has no ACL of its own yet.
+    # It has every subnet that no other ACL has, unnamed: two that take subnets at once take them from each other.
     ignore_changes = [subnet_ids]
   }
 }
