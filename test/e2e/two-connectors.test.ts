@@ -1,7 +1,7 @@
 import { type Reflector, type Running, startEverythingV1, startReflector } from "@sallyport/example-servers";
 import type { Stack } from "@sallyport/infra-local";
 import { leakCheck, until } from "@sallyport/testkit";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { ask, send, textOf, toolCall } from "./call.fixture.ts";
 import { connectV1 } from "./clients.fixture.ts";
 import { startTunnel } from "./tunnel.fixture.ts";
@@ -23,6 +23,19 @@ beforeAll(async () => {
     more: { connectors: ["connector-1", "connector-2"] },
   });
   for (const server of ["v1", "reflector"]) tokens[server] = await stack.token(server);
+});
+beforeEach(async () => {
+  // Another test may have ended one of them just now.
+  const found = new Set<string>();
+  await until(
+    "a session on each connector",
+    async () => {
+      const { client, connector } = await newSession();
+      await client.close();
+      return found.add(connector).size === 2;
+    },
+    { within: 20_000 },
+  );
 });
 afterAll(async () => {
   await stack?.stop();

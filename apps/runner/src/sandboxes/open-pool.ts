@@ -102,11 +102,11 @@ async function starter(parts: PoolParts): Promise<StartFor> {
   };
   const { egress } = pool;
   if (egress === undefined) return () => startSandbox(make);
-  const folder = join(parts.state, "doors");
-  await mkdir(folder, { recursive: true, mode: 0o711 });
+  const [folder, trusted] = [join(parts.state, "doors"), join(parts.state, "authorities")];
+  for (const one of [folder, trusted]) await mkdir(one, { recursive: true, mode: 0o711 });
   const { tenant, policies, audit, placed } = parts;
   const upstreamCa = egress.caFile === undefined ? undefined : readFileSync(egress.caFile, "utf8");
-  const authorities = await writeAuthorities(folder, name, upstreamCa);
+  const authorities = await writeAuthorities(trusted, name, upstreamCa);
   const deps: DoorDeps = { folder, pool: name, tenant, egress, authorities, policies, audit, placed };
   return async (owner) =>
     startSandbox(owner === undefined ? make : { ...make, door: await openDoor(deps, owner) });
