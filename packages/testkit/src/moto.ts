@@ -9,6 +9,19 @@ import { fetchMoto } from "./tools/fetch-moto.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 
+/** Its own server answers calls at the same time, and what it keeps is not made for that: some are lost then. */
+const oneAtATime = `
+import sys, threading, moto.server as server
+run, lock = server.run_simple, threading.Lock()
+def after_another(app):
+    def answer(environ, start_response):
+        with lock:
+            return list(app(environ, start_response))
+    return answer
+server.run_simple = lambda host, port, app, **options: run(host, port, after_another(app), **options)
+server.main(sys.argv[1:])
+`;
+
 export interface Moto {
   readonly url: string;
   /** What an AWS client needs to speak to it and to nobody else: no credential of this machine is looked for. */
@@ -35,7 +48,7 @@ export async function startMoto(onProgress?: (text: string) => void): Promise<Mo
     const server = await startServer({
       name: "moto",
       command: python,
-      args: ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port), "-c", certFile, "-k", keyFile],
+      args: ["-c", oneAtATime, "-H", "127.0.0.1", "-p", String(port), "-c", certFile, "-k", keyFile],
       env: { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" },
       folder,
       temporary: true,
