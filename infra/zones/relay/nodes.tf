@@ -16,12 +16,19 @@ resource "aws_vpc_security_group_egress_rule" "routes" {
   tags                         = merge(local.tags, { Name = "Routes, to the other relays" })
 }
 
-resource "aws_network_interface" "relay" {
-  for_each        = local.nodes
-  subnet_id       = module.network.private_subnet_ids[each.value.zone]
-  private_ips     = [each.value.address]
-  security_groups = [module.network.security_group_id]
-  tags            = merge(local.tags, { Name = "${local.name}-${each.key}" })
+# What all of them have: the zone's security group, and an answer for their role to themselves alone.
+resource "aws_launch_template" "relay" {
+  name                   = local.name
+  vpc_security_group_ids = [module.network.security_group_id]
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+    instance_metadata_tags      = "disabled"
+  }
+  monitoring {
+    enabled = true
+  }
 }
 
 resource "aws_instance" "relay" {
@@ -30,16 +37,11 @@ resource "aws_instance" "relay" {
   instance_type        = var.instance_type
   iam_instance_profile = module.machine.instance_profiles[each.key]
   user_data_base64     = base64encode(module.machine.user_data[each.key])
-  monitoring           = true
-  network_interface {
-    device_index         = 0
-    network_interface_id = aws_network_interface.relay[each.key].id
-  }
-  metadata_options {
-    http_endpoint               = "enabled"
-    http_tokens                 = "required"
-    http_put_response_hop_limit = 1
-    instance_metadata_tags      = "disabled"
+  subnet_id            = module.network.private_subnet_ids[each.value.zone]
+  private_ip           = each.value.address
+  launch_template {
+    id      = aws_launch_template.relay.id
+    version = aws_launch_template.relay.latest_version
   }
   root_block_device {
     volume_type = "gp3"

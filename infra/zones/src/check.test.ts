@@ -97,6 +97,17 @@ describe("in a state", () => {
     expect(findings([rule])).toEqual([rule.address]);
   });
 
+  it("a machine has no public address", () => {
+    const machine = (public_ip: string) => {
+      const disk = { encrypted: true, kms_key_id: "key" };
+      const values = { public_ip, root_block_device: [disk], launch_template: [{}] };
+      const resource = { type: "aws_instance", mode: "managed", address: "aws_instance.one", values };
+      return check({ values: { root_module: { resources: [resource] } } }, "relay").map(({ rule }) => rule);
+    };
+    expect(machine("")).toEqual([]);
+    expect(machine("192.0.2.1")).toEqual(["publicAddress"]);
+  });
+
   it("what a group has beside its rules is somebody's hand", () => {
     expect(findings([inline([]), rule, endpoint])).toEqual([]);
     expect(findings([inline(["0.0.0.0/0"]), rule, endpoint])).toEqual([group.address]);

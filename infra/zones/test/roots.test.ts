@@ -44,10 +44,6 @@ let finished: Promise<unknown> = Promise.resolve();
 
 beforeAll(async () => {
   if ("missing" in available) return;
-  const { TransitGateway: gateway } = await aws<{ TransitGateway: { TransitGatewayId: string } }>(
-    available.moto,
-    [...["ec2", "create-transit-gateway"]],
-  );
   const image = await aws<string>(available.moto, [
     ...["ec2", "describe-images", "--owners", "amazon"],
     ...["--query", "Images[?RootDeviceType=='ebs'] | [0].ImageId"],
@@ -57,10 +53,7 @@ beforeAll(async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [zone, { resolve, reject, promise }] = next;
       promise.catch(() => {}); // each test of it tells
-      await wholeLife({ ...available, zone, transitGateway: gateway.TransitGatewayId, image }).then(
-        resolve,
-        reject,
-      );
+      await wholeLife({ ...available, zone, image }).then(resolve, reject);
     }
   };
   finished = Promise.all(Array.from({ length: atOnce }, worker));
@@ -75,7 +68,12 @@ beforeEach(({ skip }) => skip("missing" in available, "missing" in available ? a
 async function wholeLife(
   options: RootOptions & { readonly moto: NonNullable<RootOptions["moto"]> },
 ): Promise<Report> {
-  const root = await Root.open(options);
+  // One for each: moto loses an attachment that is made while another is.
+  const { TransitGateway: gateway } = await aws<{ TransitGateway: { TransitGatewayId: string } }>(
+    options.moto,
+    ["ec2", "create-transit-gateway"],
+  );
+  const root = await Root.open({ ...options, transitGateway: gateway.TransitGatewayId });
   try {
     const tested = await root.test();
     const planned = await root.plan();

@@ -17,7 +17,7 @@ const frontDoor = `
   aws_vpc_security_group_ingress_rule`;
 
 const relayItself = `
-  aws_ebs_volume aws_instance aws_lb_target_group_attachment aws_network_interface aws_volume_attachment
+  aws_ebs_volume aws_instance aws_lb_target_group_attachment aws_volume_attachment
   aws_vpc_endpoint_service`;
 
 const list = (text: string) => new Set(text.split(/\s+/).filter(Boolean));

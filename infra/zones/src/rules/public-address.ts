@@ -15,13 +15,14 @@ export const publicAddress: Rule = forEach(
     ],
     ...["aws_route_table", "aws_default_route_table"],
   ],
-  (resource, _, reach) => {
+  (resource, { planned }, reach) => {
     const { type, module, values } = resource;
     const atFront = reach === "public" && module === "module.front_door";
     const interfaces = [...blocks(values, "network_interfaces"), ...blocks(values, "network_configuration")];
     const flags = [values, ...interfaces].flatMap((one) => [
       one.map_public_ip_on_launch,
-      one.associate_public_ip_address,
+      // Of a machine that is there, the address itself counts.
+      planned || type !== "aws_instance" ? one.associate_public_ip_address : one.public_ip !== "",
       one.assign_public_ip,
     ]);
     const gateway = /gateway|eip|^aws_lb$/.test(type) && !(type === "aws_lb" && values.internal === true);
