@@ -47,7 +47,7 @@ const layers: readonly Layer[] = [
   },
   {
     of: /^packages\/sandbox-egress$/,
-    may: /^packages\/(?:contracts|egress|policy|scrub)$/,
+    may: /^packages\/(?:contracts|certificates|egress|policy|scrub)$/,
     testsMayToo: neighbours,
     because: "a sandbox's door joins the guard, the policies and the scrubber, and knows no bus",
   },
@@ -65,7 +65,7 @@ const layers: readonly Layer[] = [
   },
   {
     of: /^packages\/installation$/,
-    may: /^packages\/(?:contracts|seal)$/,
+    may: /^packages\/(?:contracts|certificates|seal)$/,
     testsMayToo: neighbours,
     because: "what crosses a zone's border has enrolments in it, and is read where no bus is open",
   },
