@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Health } from "@sallyport/runtime";
@@ -76,4 +84,17 @@ test("what is wrong is said once and makes the zone not ready, until it is mende
   wrong = false;
   writeFileSync(file, "good");
   await until("it is ready", async () => !JSON.stringify(await state()).includes("no key"), soon);
+});
+
+test("a path that cannot be looked at is told by who reads it, and followed on", async () => {
+  const path = join(folder, "loop");
+  symlinkSync(path, path);
+  const reads = follow([path], () => {
+    readFileSync(path);
+    return [];
+  });
+  await until("it was told", () => errors.some((problem) => problem.includes("ELOOP")), soon);
+  rmSync(path);
+  writeFileSync(path, "1");
+  await until("it was read when it was mended", () => reads() === 2, soon);
 });

@@ -44,9 +44,13 @@ export function followFiles(app: Pick<App, "use" | "log" | "health">, { name, pa
   app.use({ close }, name);
 }
 
-/** Changes with each file that is written, replaced, added or removed. */
+/** Changes with each file that is written, replaced, added or removed. What cannot be looked at is for `read` to tell. */
 function stampOf(paths: readonly string[]): string {
-  return paths.flatMap((path) => [stampOfOne(path), ...inside(path).map(stampOfOne)]).join(" ");
+  try {
+    return paths.flatMap((path) => [stampOfOne(path), ...inside(path).map(stampOfOne)]).join(" ");
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
 }
 
 function stampOfOne(path: string): string {
