@@ -1,6 +1,6 @@
 import { AckPolicy, jetstreamManager, RetentionPolicy } from "@nats-io/jetstream";
 import { queue } from "@sallyport/contracts";
-import { leakCheck } from "@sallyport/testkit";
+import { leakCheck, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestNats, type TestNats } from "./bus.fixture.ts";
 import type { Bus } from "./connect.ts";
@@ -54,21 +54,31 @@ async function newQueue(stream: object = {}) {
     });
   const next = (waitMs = 1_000) => take(runner, contract, { pool: "a", waitMs });
   const count = () => countQueue(edge, contract, { pool: "a", timeoutMs: 2_000 });
-  return { contract, put, next, count };
+  /** The server counts beside what it answers: what was just put or taken may be counted a moment later. */
+  const settles = (expected: Awaited<ReturnType<typeof count>>) =>
+    until(
+      "the counts",
+      async () => {
+        expect(await count()).toEqual(expected);
+        return true;
+      },
+      { within: 5_000 },
+    );
+  return { contract, put, next, count, settles };
 }
 
 const textOf = (entry: { bytes: Uint8Array } | undefined) => entry && Buffer.from(entry.bytes).toString();
 
 test("an entry is given to one taker, and is gone when that one is done", async () => {
-  const { put, next, count } = await newQueue();
+  const { put, next, settles } = await newQueue();
   await put("one");
-  expect(await count()).toEqual({ queued: 1, taken: 0, takers: 0 });
+  await settles({ queued: 1, taken: 0, takers: 0 });
   const entry = await next();
   expect(textOf(entry)).toBe("one");
-  expect(await count()).toEqual({ queued: 0, taken: 1, takers: 0 });
+  await settles({ queued: 0, taken: 1, takers: 0 });
   entry?.done();
   expect(await next(400)).toBeUndefined();
-  expect(await count()).toEqual({ queued: 0, taken: 0, takers: 0 });
+  await settles({ queued: 0, taken: 0, takers: 0 });
 });
 
 test("an entry is given out again when its taker is silent, or hands it back; not while it says that it lives", async () => {
