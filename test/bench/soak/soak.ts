@@ -114,7 +114,8 @@ export async function soakSessions(
 async function retainedIn({ zones }: Stack): Promise<{ runner: Retained; edge: Retained }> {
   const [runner, edge] = [zones.get(runnerZone), zones.get(edgeZone)];
   if (runner === undefined || edge === undefined) throw new Error("a soak is of a runner and an edge");
-  return { runner: await retainedBy(runner), edge: await retainedBy(edge) };
+  const [held, heldByEdge] = await Promise.all([retainedBy(runner), retainedBy(edge)]);
+  return { runner: held, edge: heldByEdge };
 }
 
 /** An agent's tokens are good for some minutes, and a soak takes longer. */
