@@ -2,8 +2,8 @@
  * The one door out of a sandbox. Which socket a request came through says who sent it; the policies say where it may go.
  *
  * A request is read in one way only (`authority.ts`, `request-target.ts`, `request-checks.ts`), decided and recorded
- * (`session.ts`), and sent to an address that was judged (`dial.ts`). A tunnel carries TLS to the very host that it was
- * asked for (`client-hello.ts`, `tunnel.ts`), or what a rule names as something else.
+ * (`session.ts`), and sent to an address that was judged (`upstreams.ts`, `dial.ts`). A tunnel carries TLS to the very
+ * host that it was asked for (`client-hello.ts`, `tunnel.ts`), or what a rule names as something else.
  *
  * A WebSocket begins as a request and is looked through message by message (`websocket.ts`, `websocket-frames.ts`).
  *

@@ -1,10 +1,5 @@
-import {
-  type Agent,
-  type ClientRequest,
-  type IncomingMessage,
-  type ServerResponse,
-  request as send,
-} from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
 import { type Authority, authorityText } from "./authority.ts";
 import { type Denial, DenialError } from "./denial.ts";
 import { Ending } from "./ending.ts";
@@ -19,6 +14,7 @@ import { parseAbsoluteTarget, parseOriginTarget, type Target } from "./request-t
 import { passAnswer, searchingBody } from "./scrub-answer.ts";
 import type { Ask, Session } from "./session.ts";
 import { endpointAt, type TokenEndpoint } from "./token-endpoint.ts";
+import type { Upstreams } from "./upstreams.ts";
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -29,13 +25,13 @@ export interface Exchange {
 
 export interface ForwardDeps {
   readonly session: Session;
-  readonly agentFor: (scheme: Target["scheme"]) => Agent;
+  readonly upstreams: Upstreams;
 }
 
 /** One request: read in one way only, decided, recorded, sent to the judged address, its answer passed back. */
 export async function forward(exchange: Exchange, deps: ForwardDeps): Promise<void> {
   const { request, response } = exchange;
-  const { session, agentFor } = deps;
+  const { session, upstreams } = deps;
   let leave = () => {};
   const ending = new Ending();
   const total = setTimeout(() => ending.end(tooLong), session.deps.limits.totalMs);
@@ -50,7 +46,7 @@ export async function forward(exchange: Exchange, deps: ForwardDeps): Promise<vo
     const credentials = placed.map(({ credential }) => credential);
     const end = (denial: Denial) => ending.end(new DenialError(denial));
     leave = await session.admit(askOf(request, target), end, credentials);
-    await relay(exchange, target, { session, agentFor, placed, form, ending });
+    await relay(exchange, target, { session, upstreams, placed, form, ending });
   } catch (error) {
     refuse(request, response, ending.reason ?? error);
   } finally {
@@ -132,7 +128,6 @@ export interface RelayDeps extends ForwardDeps {
 async function relay(exchange: Exchange, target: Target, deps: RelayDeps): Promise<void> {
   const { request, response } = exchange;
   const { session, placed } = deps;
-  const { host, port } = target.authority;
   const ask = askOf(request, target);
   const endpoint = endpointAt(session.placeholders.endpoints, target);
   const { path, headers, form } = await filled(request, target, {
@@ -141,16 +136,12 @@ async function relay(exchange: Exchange, target: Target, deps: RelayDeps): Promi
     form: deps.form,
     endpoint,
   });
-  const agent = deps.agentFor(target.scheme);
   deps.ending.throwIfEnded();
-  const outgoing = send({ agent, host, port, method: request.method, path, headers });
-  deps.ending.stops((reason) => outgoing.destroy(reason));
-  outgoing.setTimeout(session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
-  const answered = answerOf(outgoing, target);
-  if (form === undefined) passBody(exchange, outgoing, { session, ask });
-  else outgoing.end(form);
-  const answer = await answered.catch((error: unknown) => recordRefusal(error, request, target, deps));
-  if (endpoint === undefined) await passAnswer(answer, response, session.secrets.scrubber);
+  const body = form ?? bodyOf(request, { session, ask });
+  const answer = await deps.upstreams
+    .ask(target, { method: ask.method, path, headers, body }, deps.ending)
+    .catch((error: unknown) => recordRefusal(error, request, target, deps));
+  if (endpoint === undefined) await passAnswer(answer, response, session);
   else await passTokenAnswer(answer, response, { session, ask, endpoint });
 }
 
@@ -182,35 +173,23 @@ export function headersFor(
   if (lends) without.push("range", "if-range");
   // One spelling of the host on the wire, the one that was judged.
   const headers = ["host", hostHeader(target), ...endToEnd(rawHeaders, without)];
-  const chunked = form === undefined && headerValue(rawHeaders, "transfer-encoding") !== undefined;
-  if (chunked) headers.push("transfer-encoding", "chunked");
   if (mayEcho) headers.push("accept-encoding", "identity");
   return headers;
 }
 
 /** Not a `pipeline`: that would close the client's connection, and with it the way to say why. */
-function passBody(
-  { request }: Exchange,
-  outgoing: ClientRequest,
+function bodyOf(
+  request: IncomingMessage,
   { session, ask }: { session: Session; ask: Ask },
-): void {
-  const { finder } = session.placeholders;
+): Readable | undefined {
   if (!hasBody(request)) {
     request.resume();
-    outgoing.end();
-    return;
-  }
-  if (finder.empty) {
-    request.pipe(outgoing);
-    return;
+    return undefined;
   }
   const denial: Denial = { code: "placeholder", reason: "a placeholder is bound to no request's body" };
-  const search = searchingBody(finder, () => new DenialError(denial));
-  search.on("error", () => {
-    request.unpipe(search).resume();
-    void session.denied(ask, denial).then((error) => outgoing.destroy(error));
-  });
-  request.pipe(search).pipe(outgoing);
+  const search = searchingBody(session.placeholders.finder, () => session.denied(ask, denial));
+  search.on("error", () => {}).on("close", () => request.unpipe(search).resume());
+  return request.pipe(search);
 }
 
 function hasBody({ rawHeaders }: IncomingMessage): boolean {
@@ -230,29 +209,6 @@ export async function recordRefusal(
   if (error instanceof DenialError && error.denial.code === "address")
     throw await session.denied(askOf(request, target), error.denial);
   throw error;
-}
-
-export function answerOf(outgoing: ClientRequest, target: Target): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    let known = false;
-    outgoing.on("response", (answer: IncomingMessage) => {
-      known = true;
-      resolve(answer);
-    });
-    outgoing.on("error", (error) => reject(asFailure(error, target)));
-    // An answer of 101 that nobody asked for closes without a word.
-    outgoing.on("close", () => known || reject(asFailure(new Error("closed"), target)));
-  });
-}
-
-function asFailure(error: Error, { authority }: Target): Error {
-  if (error instanceof DenialError) return error;
-  const denial: Denial = { code: "unavailable", reason: `${authorityText(authority)} broke the connection` };
-  return new DenialError(denial, { cause: error });
-}
-
-export function silent({ authority }: Target): DenialError {
-  return new DenialError({ code: "timeout", reason: `${authorityText(authority)} did not answer in time` });
 }
 
 function hostHeader({ scheme, authority }: Target): string {

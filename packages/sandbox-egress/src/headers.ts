@@ -43,3 +43,9 @@ export function isNamed(written: string | undefined, name: string): boolean {
 export function* pairs(headers: FlatHeaders): Generator<[name: string, value: string]> {
   for (let at = 0; at + 1 < headers.length; at += 2) yield [headers[at] ?? "", headers[at + 1] ?? ""];
 }
+
+/** Of all headers of this name, as one (RFC 9110, section 5.2). */
+export function fieldValue(headers: FlatHeaders, name: string): string | undefined {
+  const values = headers.filter((_, at) => at % 2 === 1 && isNamed(headers[at - 1], name));
+  return values.length === 0 ? undefined : values.join(", ");
+}

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Agent, createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
@@ -7,7 +7,6 @@ import type { HttpPolicies } from "@sallyport/policy";
 import type { Authority } from "./authority.ts";
 import { createAuthority } from "./certificate-authority.ts";
 import { DenialError } from "./denial.ts";
-import { dial } from "./dial.ts";
 import { forward } from "./forward.ts";
 import type { Placeholder } from "./placeholders.ts";
 import { refuse, refuseTunnel } from "./refuse.ts";
@@ -15,6 +14,7 @@ import { type EgressDeps, type Identity, Session } from "./session.ts";
 import type { TokenEndpoint } from "./token-endpoint.ts";
 import { openTunnel } from "./tunnel.ts";
 import { upstreamTrust } from "./upstream-trust.ts";
+import { Upstreams } from "./upstreams.ts";
 import { openWebSocket } from "./websocket.ts";
 import { asksForWebSocket } from "./websocket-handshake.ts";
 
@@ -43,11 +43,7 @@ export interface EgressProxy {
 export async function openEgress(options: EgressOptions, deps: EgressDeps): Promise<EgressProxy> {
   const { limits } = deps;
   const session = new Session(options, deps);
-  const trust = deps.trust ?? upstreamTrust(deps.upstreamCa);
-  const agents = {
-    http: pinnedAgent((authority) => dial(authority, deps), limits.connections),
-    https: pinnedAgent((authority) => dial(authority, deps, trust), limits.connections),
-  };
+  const upstreams = new Upstreams(deps, deps.trust ?? upstreamTrust(deps.upstreamCa));
   const hosts = session.placeholders.terminatedHosts;
   const authority = hosts.length === 0 ? undefined : createAuthority(hosts);
   /** Where the tunnel leads that a terminated connection came through. */
@@ -73,19 +69,13 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     reading.set(request.socket, { request, response });
     response.on("close", () => request.complete && reading.delete(request.socket));
-    void forward(
-      { request, response, tunnel: tunnels.get(request.socket) },
-      { session, agentFor: (scheme) => agents[scheme] },
-    );
+    void forward({ request, response, tunnel: tunnels.get(request.socket) }, { session, upstreams });
   });
   server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     void openTunnel({ request, socket, head, within: tunnels.get(socket) }, { session, terminate });
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    void openWebSocket(
-      { request, socket, head, tunnel: tunnels.get(socket) },
-      { session, agentFor: (scheme) => agents[scheme] },
-    );
+    void openWebSocket({ request, socket, head, tunnel: tunnels.get(socket) }, { session, upstreams });
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     if (error.code === "ECONNRESET") return void socket.destroy(); // gone: nothing was asked for
@@ -121,24 +111,8 @@ export async function openEgress(options: EgressOptions, deps: EgressDeps): Prom
       const closed = once(server, "close");
       server.close();
       for (const socket of sockets) socket.destroy();
-      agents.http.destroy();
-      agents.https.destroy();
-      await closed;
+      await Promise.all([closed, upstreams.destroy()]);
       session.tokens.close();
     },
   };
-}
-
-/** Keeps connections for the next request to the same host and port: each was judged when it was made. */
-function pinnedAgent(connect: (authority: Authority) => Promise<Socket>, most: number): Agent {
-  const agent = new Agent({ keepAlive: true, maxTotalSockets: most, maxFreeSockets: most, timeout: 15_000 });
-  agent.createConnection = (options, callback) => {
-    const { host, port } = options as { host: string; port: number };
-    connect({ host, port, literal: /^[\d.]+$|:/.test(host) }).then(
-      (socket) => callback?.(null, socket),
-      (error: Error) => callback?.(error, undefined as never),
-    );
-    return undefined;
-  };
-  return agent;
 }

@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { pairs } from "./headers.ts";
+import type { ServerResponse } from "node:http";
+import type { Answer } from "./answer.ts";
+import { fieldValue, pairs } from "./headers.ts";
 import { readBounded } from "./read-bounded.ts";
 import type { Ask, Session } from "./session.ts";
 import type { TokenEndpoint } from "./token-endpoint.ts";
@@ -28,23 +29,23 @@ interface Asked {
  * @throws DenialError `token`, `record`
  */
 export async function passTokenAnswer(
-  answer: IncomingMessage,
+  answer: Answer,
   response: ServerResponse,
   { session, ask, endpoint }: Asked,
 ): Promise<void> {
-  const status = answer.statusCode ?? 502;
+  const { status, rawHeaders } = answer.head;
   const bodiless = response.req.method === "HEAD" || status === 204 || status === 304;
   const read = bodiless ? undefined : await textOf(answer);
   const taken = read?.ok ? session.tokens.take(endpoint, read.text) : read;
   if (taken?.ok === false) {
-    answer.destroy();
+    answer.cancel();
     const reason = `${endpoint.name} answered ${status}, and ${taken.reason}: it is not passed on`;
     throw await session.denied(ask, { code: "token", reason });
   }
   if (taken !== undefined && "names" in taken && taken.names.length > 0)
     await session.issued(ask, taken.names);
   const { scrubber } = session.secrets;
-  const headers = [...pairs(answer.rawHeaders)].filter(([name]) => PASSED.has(name.toLowerCase()));
+  const headers = [...pairs(rawHeaders)].filter(([name]) => PASSED.has(name.toLowerCase()));
   const body = scrubber.text(taken?.text ?? "");
   response.writeHead(status, [
     ...headers.flatMap(([name, value]) => [name, scrubber.text(value)]),
@@ -55,15 +56,16 @@ export async function passTokenAnswer(
 
 type Read = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string };
 
-async function textOf(answer: IncomingMessage): Promise<Read> {
-  const { "content-encoding": coding = "identity", "content-type": type = "" } = answer.headers;
-  const status = answer.statusCode ?? 502;
+async function textOf(answer: Answer): Promise<Read> {
+  const { status, rawHeaders } = answer.head;
+  const coding = fieldValue(rawHeaders, "content-encoding") ?? "identity";
+  const type = fieldValue(rawHeaders, "content-type") ?? "";
   if (status >= 300 && status < 400) return refuse("a redirect may hold a credential");
   if (coding.toLowerCase() !== "identity") return refuse("it is packed, which it was asked not to be");
   if (!/^application\/(?:[a-z.+-]+\+)?json *(;|$)/i.test(type))
     return refuse("it is no JSON (ask for it: Accept: application/json)");
   try {
-    const bytes = await readBounded(answer, MOST_ANSWER_BYTES);
+    const bytes = await readBounded(answer.readable(), MOST_ANSWER_BYTES);
     if (bytes === undefined) return refuse(`it is longer than ${MOST_ANSWER_BYTES} bytes`);
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { type FlatHeaders, fieldValue } from "./headers.ts";
 import { headerValue, type RequestHead } from "./request-checks.ts";
 
 /** RFC 6455, section 1.3. */
@@ -30,17 +31,13 @@ export function handshakeProblem({ method, httpVersion, rawHeaders }: RequestHea
  * What is wrong with a server's 101 (section 4.1). One that does not know the key speaks no WebSocket: it was talked into
  * 101, and what follows is something else.
  */
-export function answerProblem(answer: IncomingMessage, rawHeaders: readonly string[]): string | undefined {
-  const { headers } = answer;
-  const key = headerValue(rawHeaders, "sec-websocket-key") ?? "";
-  if (headers.upgrade?.toLowerCase() !== "websocket") return "it upgrades to something else";
-  if (
-    headers["sec-websocket-accept"] !==
-    createHash("sha1")
-      .update(key + GUID)
-      .digest("base64")
-  )
+export function answerProblem(answered: FlatHeaders, asked: FlatHeaders): string | undefined {
+  const key = headerValue(asked, "sec-websocket-key") ?? "";
+  if (fieldValue(answered, "upgrade")?.toLowerCase() !== "websocket") return "it upgrades to something else";
+  const accept = createHash("sha1").update(key + GUID);
+  if (fieldValue(answered, "sec-websocket-accept") !== accept.digest("base64"))
     return "it has not read the key";
-  if (headers["sec-websocket-extensions"] !== undefined) return "it uses an extension that nobody offered";
+  if (fieldValue(answered, "sec-websocket-extensions") !== undefined)
+    return "it uses an extension that nobody offered";
   return undefined;
 }

@@ -63,7 +63,7 @@ describe("a WebSocket", () => {
         Buffer.from("\0[redacted:api-token]==\0"),
         "[redacted:api-token]",
       ]);
-      expect(upstream.seen[0]).toMatchObject({ authorization: `Bearer ${secret}`, connection: "Upgrade" });
+      expect(upstream.seen[0]).toMatchObject({ authorization: `Bearer ${secret}`, connection: "upgrade" });
       // Both sides would compress: what is packed cannot be looked through.
       expect(upstream.seen[0]).not.toHaveProperty("sec-websocket-extensions");
       expect(door.records).toMatchObject([

@@ -1,11 +1,10 @@
-import { type ClientRequest, type IncomingMessage, ServerResponse, request as send } from "node:http";
+import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Authority } from "./authority.ts";
 import { type Denial, DenialError } from "./denial.ts";
 import { Ending } from "./ending.ts";
 import {
-  answerOf,
   askOf,
   type ForwardDeps,
   gone,
@@ -14,11 +13,10 @@ import {
   placedIn,
   type RelayDeps,
   recordRefusal,
-  silent,
   targetOf,
   tooLong,
 } from "./forward.ts";
-import { endToEnd, pairs } from "./headers.ts";
+import { endToEnd, type FlatHeaders, pairs } from "./headers.ts";
 import { placeAll } from "./place-all.ts";
 import { refuse } from "./refuse.ts";
 import type { Target } from "./request-target.ts";
@@ -64,18 +62,13 @@ export async function openWebSocket(asked: WebSocketRequest, deps: ForwardDeps):
       headers: openingHeaders(request, target, { ...deps, placed }),
     };
     const { path, headers } = await placeAll(placed, bare, session);
-    const { host, port } = target.authority;
-    const agent = deps.agentFor(target.scheme);
     ending.throwIfEnded();
-    const outgoing = send({ agent, host, port, path, headers });
-    ending.stops((reason) => outgoing.destroy(reason));
-    outgoing.setTimeout(session.deps.limits.idleMs, () => outgoing.destroy(silent(target)));
-    const answered = answerTo(outgoing, target).catch((error: unknown) =>
-      recordRefusal(error, request, target, { session }),
-    );
-    const { answer, upstream, early } = await answered;
-    if (upstream === undefined) return await passAnswer(answer, response, session.secrets.scrubber);
-    const problem = answerProblem(answer, request.rawHeaders);
+    const answer = await deps.upstreams
+      .ask(target, { method: "GET", path, headers, upgrade: "websocket" }, ending)
+      .catch((error: unknown) => recordRefusal(error, request, target, { session }));
+    const { rawHeaders, socket: upstream } = answer.head;
+    if (upstream === undefined) return await passAnswer(answer, response, session);
+    const problem = answerProblem(rawHeaders, request.rawHeaders);
     if (problem !== undefined) {
       upstream.destroy();
       const reason = `the server does not speak WebSocket: ${problem}`;
@@ -83,8 +76,7 @@ export async function openWebSocket(asked: WebSocketRequest, deps: ForwardDeps):
     }
     response.detachSocket(socket as Socket);
     if (head.length > 0) socket.unshift(head);
-    if (early.length > 0) upstream.unshift(early);
-    socket.write(switching(answer, session), "latin1");
+    socket.write(switching(rawHeaders, session), "latin1");
     await pass({ socket, upstream, ask }, session, (cut) => {
       end = cut;
     });
@@ -149,7 +141,7 @@ function openingHeaders(
 ): string[] {
   const sent = headersFor(request, target, { ...deps, form: undefined, endpoint: undefined });
   const kept = [...pairs(sent)].filter(([name]) => name.toLowerCase() !== "sec-websocket-extensions");
-  return [...kept.flat(), "connection", "Upgrade", "upgrade", "websocket"];
+  return kept.flat();
 }
 
 /** To say no, or to pass on an answer that is no 101. */
@@ -161,27 +153,8 @@ function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
   return response;
 }
 
-interface Answer {
-  readonly answer: IncomingMessage;
-  /** Undefined where the server would not. */
-  readonly upstream: Socket | undefined;
-  readonly early: Buffer;
-}
-
-function answerTo(outgoing: ClientRequest, target: Target): Promise<Answer> {
-  const early = Buffer.alloc(0);
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  outgoing.on("upgrade", (answer, socket, head) => {
-    (socket as Socket).on("error", () => socket.destroy());
-    resolve({ answer, upstream: socket as Socket, early: head });
-  });
-  answerOf(outgoing, target).then((answer) => resolve({ answer, upstream: undefined, early }), reject);
-  outgoing.end();
-  return promise;
-}
-
-function switching(answer: IncomingMessage, { secrets }: Session): string {
-  const headers = [...pairs(endToEnd(answer.rawHeaders))].map(
+function switching(rawHeaders: FlatHeaders, { secrets }: Session): string {
+  const headers = [...pairs(endToEnd(rawHeaders))].map(
     ([name, value]) => `${name}: ${secrets.scrubber.text(value)}\r\n`,
   );
   const own = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";

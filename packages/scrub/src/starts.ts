@@ -2,14 +2,14 @@ import { AMPERSAND, BACKSLASH, type Glyph, LETTER_U, LONGEST_RUN, PERCENT } from
 import { backslashRun } from "./matcher.ts";
 import type { Needle } from "./needle.ts";
 import { addPair, hasPair, type PairSet, pairSet } from "./pair-set.ts";
-import { pairsNearStart, STRIDE } from "./strides.ts";
+import { pairsNearStart, strideOf } from "./strides.ts";
 
 const NONE: readonly Needle[] = [];
 const LINE_BREAKS = [0x0a, 0x0d];
 const ANY_BYTE = Array.from({ length: 256 }, (_, byte) => byte);
 
 /**
- * Where may a needle begin? Nearly all of nearly every body is dismissed seven bytes at a time, by one look into a table of
+ * Where may a needle begin? Nearly all of nearly every body is dismissed several bytes at a time, by one look into a table of
  * byte pairs; what is left by another table, byte by byte; and what is left then is given the few needles whose first
  * character is written like that.
  */
@@ -17,6 +17,7 @@ export class Starts {
   /** Pairs that a needle begins with. */
   readonly #pairs = pairSet();
   readonly #near: PairSet;
+  readonly #stride: number;
   readonly #first = new Uint8Array(256);
   readonly #byPlain = new Map<number, Needle[]>();
   readonly #byEscape = new Map<number, Needle[]>();
@@ -26,7 +27,8 @@ export class Starts {
 
   constructor(needles: readonly Needle[]) {
     this.#all = needles;
-    this.#near = pairsNearStart(needles);
+    this.#stride = strideOf(needles);
+    this.#near = pairsNearStart(needles, this.#stride);
     this.#pair(BACKSLASH, BACKSLASH);
     for (const needle of needles) {
       const [first, second] = needle.glyphs;
@@ -41,12 +43,13 @@ export class Starts {
   /** The first place from `from` on where a needle may begin, or the length of the data. */
   next(data: Uint8Array, from: number): number {
     const near = this.#near;
+    const stride = this.#stride;
     const last = data.length - 1;
     let at = from;
-    for (; at + STRIDE <= last; at += STRIDE) {
-      const probe = at + STRIDE - 1;
+    for (; at + stride <= last; at += stride) {
+      const probe = at + stride - 1;
       if (!hasPair(near, data[probe] as number, data[probe + 1] as number)) continue;
-      const found = this.#among(data, at, at + STRIDE);
+      const found = this.#among(data, at, at + stride);
       if (found <= probe) return found;
     }
     return this.#among(data, at, data.length);

@@ -2,8 +2,13 @@ import { AMPERSAND, BACKSLASH, characterGlyph, ESCAPED_AMPERSAND, type Glyph, PE
 import type { Needle } from "./needle.ts";
 import { addPair, type PairSet, pairSet } from "./pair-set.ts";
 
-/** Shorter than any spelling of any secret. */
-export const STRIDE = 7;
+/** Beyond it, more pairs stop it more often than it saves. */
+const LONGEST_STRIDE = 32;
+
+/** Shorter than any spelling of any of them: a character is a byte at least. */
+export function strideOf(needles: readonly Needle[]): number {
+  return Math.min(LONGEST_STRIDE, ...needles.map(({ glyphs }) => Math.max(1, glyphs.length - 1)));
+}
 
 /** The bytes that a character's spellings begin and end with. */
 interface Ends {
@@ -12,11 +17,11 @@ interface Ends {
 }
 
 /**
- * Every pair of bytes that may stand at the first `STRIDE` places of a needle, in any spelling: where a needle begins at
- * one of `STRIDE` places in a row, the last of them is the first byte of such a pair. Pairs that are not needed cost time
+ * Every pair of bytes that may stand at the first `stride` places of a needle, in any spelling: where a needle begins at
+ * one of `stride` places in a row, the last of them is the first byte of such a pair. Pairs that are not needed cost time
  * alone; one that is missing would let a secret through.
  */
-export function pairsNearStart(needles: readonly Needle[]): PairSet {
+export function pairsNearStart(needles: readonly Needle[], stride: number): PairSet {
   const near = pairSet();
   addPair(near, BACKSLASH, BACKSLASH);
   const known = new Map<Glyph, Ends>();
@@ -29,7 +34,7 @@ export function pairsNearStart(needles: readonly Needle[]): PairSet {
   addBetween(carriageReturn, lineFeed, near);
   for (const { glyphs, folds } of needles) {
     // Each takes a byte at least, so that what comes later begins behind the stride.
-    const ends = glyphs.slice(0, STRIDE + 1).map(endsOf);
+    const ends = glyphs.slice(0, stride + 1).map(endsOf);
     for (const [at, before] of ends.entries()) {
       const after = ends[at + 1];
       if (after === undefined) continue;
