@@ -107,7 +107,7 @@ function pump(from: Source, stream: ScrubStream, { response: to, begin, idleMs }
       end() {
         last = true;
         add(stream.end());
-        schedule();
+        flush();
       },
       fail,
     });
