@@ -9,14 +9,32 @@ import { fetchMoto } from "./tools/fetch-moto.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 
-/** Its own server answers calls at the same time, and what it keeps is not made for that: some are lost then. */
+/**
+ * Its own server answers calls at the same time, and what it keeps is not made for that: some are lost then. And an
+ * answer that is lost on its way back is asked for again (AWS's clients name each call, and say so of its second try):
+ * it is given again, for a rule that was made already would be refused.
+ */
 const oneAtATime = `
 import sys, threading, moto.server as server
-run, lock = server.run_simple, threading.Lock()
+run, lock, given = server.run_simple, threading.Lock(), {}
 def after_another(app):
     def answer(environ, start_response):
+        call = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
         with lock:
-            return list(app(environ, start_response))
+            if call in given:
+                print("asked again:", environ.get("HTTP_AMZ_SDK_REQUEST"), file=sys.stderr)
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+                status, headers, body = given[call]
+            else:
+                head = {}
+                def begin(status, headers, exc_info=None):
+                    head.update(status=status, headers=headers)
+                body = list(app(environ, begin))
+                status, headers = head["status"], head["headers"]
+                if call is not None and not status.startswith("5"):
+                    given[call] = (status, headers, body)
+        start_response(status, headers)
+        return body
     return answer
 server.run_simple = lambda host, port, app, **options: run(host, port, after_another(app), **options)
 server.main(sys.argv[1:])
