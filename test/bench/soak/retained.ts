@@ -65,25 +65,29 @@ interface Answers {
 
 type Ask = <Method extends keyof Answers>(method: Method, params?: object) => Promise<Answers[Method]>;
 
+interface Heard {
+  id?: number;
+  result?: object;
+  error?: { message: string };
+}
+
 function asker(socket: WebSocket): Ask {
   let last = 0;
+  const waiting = new Map<number, (heard: Heard) => void>();
+  socket.addEventListener("message", ({ data }: MessageEvent) => {
+    const heard = JSON.parse(String(data)) as Heard;
+    waiting.get(heard.id ?? 0)?.(heard);
+  });
+  socket.addEventListener("close", () => {
+    for (const hear of waiting.values()) hear({ error: { message: "the zone has ended" } });
+  });
   return <Method extends keyof Answers>(method: Method, params = {}) => {
     const id = ++last;
     const { promise, resolve, reject } = Promise.withResolvers<Answers[Method]>();
-    const heard = ({ data }: MessageEvent) => {
-      const answer = JSON.parse(String(data)) as {
-        id?: number;
-        result?: Answers[Method];
-        error?: { message: string };
-      };
-      if (answer.id !== id) return;
-      socket.removeEventListener("message", heard);
-      if (answer.result === undefined) reject(new Error(`${method}: ${answer.error?.message}`));
-      else resolve(answer.result);
-    };
-    socket.addEventListener("message", heard);
-    socket.addEventListener("close", () => reject(new Error(`${method}: the zone has ended`)), {
-      once: true,
+    waiting.set(id, ({ result, error }) => {
+      waiting.delete(id);
+      if (result === undefined) reject(new Error(`${method}: ${error?.message}`));
+      else resolve(result as Answers[Method]);
     });
     socket.send(JSON.stringify({ id, method, params }));
     return promise;
