@@ -21,12 +21,7 @@ export interface Tools {
 /** Or why these tests cannot run here: then they are skipped, by name. */
 async function tools(): Promise<Tools | { readonly missing: string }> {
   try {
-    const terraform = await findTerraform();
-    const { stdout } = await run(terraform, ["version", "-json"], { timeout: 60_000 });
-    const { terraform_version: version } = JSON.parse(stdout) as { terraform_version: string };
-    const [major = 0, minor = 0] = version.split(".").map(Number);
-    if (major === 1 && minor < 11)
-      throw new NotToBeHad(`the roots need Terraform 1.11, and here is ${version}`);
+    const terraform = await findTerraform(11);
     return { terraform, plugins: await pluginFolder(terraform) };
   } catch (error) {
     if (!(error instanceof NotToBeHad)) throw error;

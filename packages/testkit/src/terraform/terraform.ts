@@ -35,16 +35,18 @@ export interface Terraform {
   close(): Promise<void>;
 }
 
-/** Terraform 1.9 or newer on PATH. Throws NotToBeHad. */
-export async function findTerraform(): Promise<string> {
+/** Terraform 1.`minor` or newer on PATH. Throws NotToBeHad. */
+export async function findTerraform(minor = 9): Promise<string> {
+  const needed = `version 1.${minor} or newer is needed`;
   const program = await programOnPath("terraform");
-  if (program === undefined)
-    throw new NotToBeHad("there is no terraform on PATH: version 1.9 or newer is needed");
-  const { stdout } = await run(program, ["version", "-json"], { timeout: 60_000 });
+  if (program === undefined) throw new NotToBeHad(`there is no terraform on PATH: ${needed}`);
+  // Without it, even this would ask the maker for a newer version, and write down the answer in this user's home.
+  const env = { PATH: "/usr/bin:/bin", CHECKPOINT_DISABLE: "1" };
+  const { stdout } = await run(program, ["version", "-json"], { timeout: 60_000, env });
   const { terraform_version: version } = JSON.parse(stdout) as { terraform_version: string };
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major < 1 || (major === 1 && minor < 9))
-    throw new NotToBeHad(`terraform on PATH is ${version}: version 1.9 or newer is needed`);
+  const [major = 0, found = 0] = version.split(".").map(Number);
+  if (major < 1 || (major === 1 && found < minor))
+    throw new NotToBeHad(`terraform on PATH is ${version}: ${needed}`);
   return program;
 }
 
