@@ -195,6 +195,15 @@ describe.skipIf(!isRoot)("the bubblewrap driver of a runner that is root (skippe
     ).toBe(false);
   });
 
+  it("leaves no cgroup where its driver is closed while it still tries what this host can hold", async () => {
+    const other = await openWorld();
+    const probing = other.driver.probe();
+    await other.close();
+    await probing;
+    const own = ownPath(await readFile("/proc/self/cgroup", "utf8"), "memory") ?? "";
+    expect(existsSync(join("/sys/fs/cgroup/memory", own, `sallyport-${other.options.name}`))).toBe(false);
+  });
+
   it("ends, and says why, when the agent cannot be started", async () => {
     const before = await readdir(join(world.options.state, "sandboxes"));
     // bubblewrap may find out before it is let go, or after.

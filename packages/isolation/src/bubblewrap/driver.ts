@@ -61,6 +61,8 @@ export async function bubblewrapDriver(options: BubblewrapOptions): Promise<Bubb
     reap: () => reap(deps),
     async close() {
       try {
+        // Told to stop while it tries: its own sandboxes are in the cgroups that go now.
+        await probed?.catch(() => {});
         await Promise.all([...deps.living.values()].map((destroy) => destroy()));
         await deps.cgroups?.close();
       } finally {
