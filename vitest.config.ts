@@ -6,6 +6,7 @@ const stacks = "{test/{e2e,chaos,conformance,security,zones},infra/{local,zones}
 export default defineConfig({
   test: {
     exclude: ["**/node_modules/**"],
+    globalSetup: "test/nothing-left.ts",
     sequence: { shuffle: true },
     testTimeout: 30_000,
     hookTimeout: 60_000,

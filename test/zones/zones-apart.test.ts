@@ -78,7 +78,7 @@ describe.skipIf(problem !== undefined)("zones in networks of their own", { shuff
   it.each(taken)(
     "the %s, taken with its keys, its NATS user and its network, reaches its own row and no more",
     async (zone) => {
-      await world.zones.get(zone)?.kill();
+      await world.zones.get(zone)?.stop();
       const seen = await everyDial([zone]);
       const relay = await tryRelay(world, zone);
       expect(relay.surprises).toEqual([]);

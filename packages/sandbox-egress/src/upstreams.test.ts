@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Agent, createServer, type IncomingMessage, type ServerResponse, request as send } from "node:http";
 import { createServer as createTcpServer, type Socket } from "node:net";
+import { createSecureContext } from "node:tls";
 import { until } from "@sallyport/testkit";
 import { describe, expect, it } from "vitest";
 import {
@@ -12,6 +13,9 @@ import {
   quickLimits,
   speak,
 } from "./egress.fixture.ts";
+import { Ending } from "./ending.ts";
+import type { Target } from "./request-target.ts";
+import { Upstreams } from "./upstreams.ts";
 
 const within = { within: 5_000 };
 
@@ -237,5 +241,19 @@ describe("connections to servers", () => {
     const said = await speak(door, get(busy) + get(other), /at most/);
     expect(said).toMatch(/a sandbox has at most 1 connections to servers/);
     expect(other.count()).toBe(0);
+  });
+
+  it("are not opened once the sandbox has ended, even for a request that nobody has stopped", async () => {
+    await using upstream = await listening(echoing());
+    const lookUp = () => Promise.reject(new Error("no look-ups in tests"));
+    const addresses = new Map([[`api.test:${upstream.port}`, "127.0.0.1"]]);
+    const deps = { record: lookUp, lease: lookUp, resolver: lookUp, addresses, limits: quickLimits };
+    const upstreams = new Upstreams(deps, createSecureContext());
+    const target = { scheme: "http", authority: { host: "api.test", port: upstream.port } } as Target;
+    const send = () => upstreams.ask(target, { method: "GET", path: "/x", headers: [] }, new Ending());
+    expect((await send()).head.status).toBe(200);
+    await upstreams.destroy();
+    await expect(send()).rejects.toThrow("the sandbox has ended");
+    expect(upstream.count()).toBe(1);
   });
 });

@@ -24,6 +24,8 @@ export interface Outgoing {
 /** How long a connection waits for the next request. */
 const KEPT_MS = 15_000;
 
+const sandboxEnded: Denial = { code: "unavailable", reason: "the sandbox has ended" };
+
 /**
  * One sandbox's connections to servers, kept for the next request to the same host and port: each was judged when it was
  * made. One request on a connection at a time, so that an answer nobody asked for meets nobody.
@@ -33,6 +35,7 @@ export class Upstreams {
   readonly #trust: SecureContext;
   readonly #pools = new Map<string, Pool>();
   #sockets = 0;
+  #destroyed = false;
 
   constructor(deps: EgressDeps, trust: SecureContext) {
     this.#deps = deps;
@@ -45,6 +48,7 @@ export class Upstreams {
    * @throws DenialError; what ended it, where it was ended
    */
   ask(target: Target, { method, body, ...rest }: Outgoing, ending: Ending): Promise<Answer> {
+    if (this.#destroyed) return Promise.reject(new DenialError(sandboxEnded));
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     let answer: Answer | undefined;
     let controller: Dispatcher.DispatchController | undefined;
@@ -78,8 +82,9 @@ export class Upstreams {
     return promise;
   }
 
-  /** Ends what is open. */
+  /** Ends what is open, and opens nothing any more. */
   async destroy(): Promise<void> {
+    this.#destroyed = true;
     const pools = [...this.#pools.values()];
     this.#pools.clear();
     await Promise.all(pools.map((pool) => pool.destroy()));
