@@ -10,27 +10,24 @@ export async function setup(): Promise<() => Promise<void>> {
   const before = new Set(await ours());
   return async () => {
     const left = (await ours()).filter((one) => !before.has(one));
-    if (left.length > 0)
-      throw new Error(
-        `left behind by the tests, or made beside them:\n${left.map((one) => `  ${one}`).join("\n")}`,
-      );
+    if (left.length === 0) return;
+    const list = left.map((one) => `  ${one}`).join("\n");
+    const others = await othersAtWork();
+    if (others.length === 0) throw new Error(`left behind by the tests:\n${list}`);
+    console.warn(`NOT CHECKED: whether these are left behind, or of ${others.join(" and ")}:\n${list}`);
   };
 }
 
 async function ours(): Promise<readonly string[]> {
-  const mounts = await readFile("/proc/self/mounts", "utf8").catch(() => "");
+  const mounts = await textOf("/proc/self/mounts");
+  const mounted = mounts.split("\n").filter((line) => line.includes("/sallyport-"));
+  const networks = (await entries("/run/netns")).filter((name) => /^sp(\d+|-probe)-/.test(name));
+  const files = (await entries(tmpdir())).filter((name) => name.startsWith("sallyport-"));
   return [
     ...(await cgroups("/sys/fs/cgroup")),
-    ...mounts
-      .split("\n")
-      .filter((line) => line.includes("/sallyport-"))
-      .map((line) => `mount ${line}`),
-    ...(await entries("/run/netns"))
-      .filter((name) => /^sp(\d+|-probe)-/.test(name))
-      .map((name) => `network ${name}`),
-    ...(await entries(tmpdir()))
-      .filter((name) => name.startsWith("sallyport-"))
-      .map((name) => join(tmpdir(), name)),
+    ...mounted.map((line) => `mount ${line}`),
+    ...networks.map((name) => `network ${name}`),
+    ...files.map((name) => join(tmpdir(), name)),
   ];
 }
 
@@ -41,6 +38,23 @@ async function cgroups(folder: string): Promise<readonly string[]> {
     .filter((one) => one.isDirectory())
     .map(({ name }) => (name.startsWith("sallyport-") ? [join(folder, name)] : cgroups(join(folder, name))));
   return (await Promise.all(below)).flat();
+}
+
+/** Other runs of tests on this machine, and local stacks: what they use is there while they live. */
+async function othersAtWork(): Promise<readonly string[]> {
+  const pids = (await entries("/proc")).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const words = (await textOf(`/proc/${pid}/cmdline`)).split("\0");
+      const program = words.find((word) => /(vitest\.mjs|infra\/local\/main\.ts)$/.test(word));
+      return program === undefined ? [] : [`${program} (${pid})`];
+    }),
+  );
+  return found.flat();
+}
+
+async function textOf(file: string): Promise<string> {
+  return await readFile(file, "utf8").catch(() => "");
 }
 
 async function entries(folder: string): Promise<readonly string[]> {
