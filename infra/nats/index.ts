@@ -12,4 +12,4 @@ export { type Provisioned, type ProvisionOptions, provisionStreams } from "./src
 export { connectRelayAdmin, type LiveUser, type PushedTo, type RelayAdmin } from "./src/relay-admin.ts";
 export { accountsConfig, type ServerConfigOptions, serverConfig } from "./src/server-config.ts";
 export { createTrust, issueUser, signUser, Trust } from "./src/trust.ts";
-export { loadTrust, storeDocuments, storeTrust } from "./src/trust-files.ts";
+export { loadTrust, storeDocuments, storeTenant, storeTrust } from "./src/trust-files.ts";

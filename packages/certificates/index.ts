@@ -3,4 +3,4 @@
  * one for each sandbox, one for a relay. They are for those who are told to trust them, and nobody's public key
  * infrastructure.
  */
-export { type Authority, createAuthority } from "./src/authority.ts";
+export { type Authority, createAuthority, readAuthority } from "./src/authority.ts";

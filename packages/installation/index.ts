@@ -26,7 +26,7 @@ export {
   writeConnectFiles,
 } from "./src/install-bundle.ts";
 export { bundleFor, InstallationFacts, InstanceRecord, toldOf } from "./src/records.ts";
-export { createRelayAuthority } from "./src/relay-authority.ts";
+export { createRelayAuthority, renewRelayCertificate } from "./src/relay-authority.ts";
 export { requestFingerprint, ZoneKeys, ZoneRequest } from "./src/request.ts";
 export { secretsIn } from "./src/secrets-in.ts";
 export { readIfThere, replaceFile, writeNew } from "./src/write-file.ts";

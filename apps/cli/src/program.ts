@@ -8,9 +8,11 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { connectorCommand, runnerCommand } from "./commands/enrolment/zone-commands.ts";
 import { environmentKeyCommand } from "./commands/environment-key/environment-key.ts";
 import { initCommand } from "./commands/init.ts";
+import { relayCommand } from "./commands/relay/relay.ts";
 import { revokeCommand } from "./commands/revoke/revoke.ts";
 import { serversCommand } from "./commands/servers.ts";
 import { statusCommand } from "./commands/status.ts";
+import { tenantCommand } from "./commands/tenant/tenant.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { traceCommand } from "./commands/trace.ts";
 import { zoneCommand } from "./commands/zone/zone.ts";
@@ -30,6 +32,8 @@ const commands = [
   traceCommand,
   tokenCommand,
   initCommand,
+  tenantCommand,
+  relayCommand,
   zoneCommand,
   connectorCommand,
   runnerCommand,

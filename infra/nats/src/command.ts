@@ -2,11 +2,12 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type ZoneInstance, zones } from "@sallyport/contracts";
+import { writeNew } from "@sallyport/installation";
 import { permissionsFor } from "./permissions.ts";
 import { provision } from "./provision-command.ts";
 import { accountsConfig, serverConfig } from "./server-config.ts";
 import { createTrust, issueUser } from "./trust.ts";
-import { loadTrust, storeTrust, writeNew } from "./trust-files.ts";
+import { loadTrust, storeTrust } from "./trust-files.ts";
 
 const help = `Usage: pnpm infra:nats --out DIR [--zone ZONE --instance NAME]...
        pnpm infra:nats provision --server URL --creds FILE   (provision --help says more)

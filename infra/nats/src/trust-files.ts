@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readIfThere, replaceFile, writeNew } from "@sallyport/installation";
 import { Trust, type TrustDocuments } from "./trust.ts";
 
 const documentsFile = "trust.json";
@@ -19,6 +19,15 @@ export async function storeTrust(trust: Trust, folder: string): Promise<void> {
   await writeNew(join(folder, documentsFile), documentsText(trust));
 }
 
+/** After `addTenant`: its key, then the documents that name it. */
+export async function storeTenant(trust: Trust, tenant: string, folder: string): Promise<void> {
+  const seed = trust.seeds().accounts[tenant];
+  if (seed === undefined) throw new RangeError(`there is no tenant ${tenant}`);
+  // A key that no document names is of a command that did not end: it is worth nothing.
+  await replaceFile(join(folder, accountsFolder, `${tenant}.nk`), seed);
+  await storeDocuments(trust, folder);
+}
+
 /** After a revocation: the documents in one step, on disk when this returns. The keys stay as they are. */
 export async function storeDocuments(trust: Trust, folder: string): Promise<void> {
   await replaceFile(join(folder, documentsFile), documentsText(trust));
@@ -28,12 +37,9 @@ export async function storeDocuments(trust: Trust, folder: string): Promise<void
 export async function loadTrust(folder: string): Promise<Trust | undefined> {
   const text = await readIfThere(join(folder, documentsFile));
   if (text === undefined) return undefined;
-  const documents = JSON.parse(text.toString("utf8")) as TrustDocuments;
-  const tenants = (await readdir(join(folder, accountsFolder))).flatMap((file) =>
-    file.endsWith(".nk") ? [file.slice(0, -3)] : [],
-  );
+  const documents = JSON.parse(text) as TrustDocuments;
   const accounts = await Promise.all(
-    tenants.map(
+    Object.keys(documents.accounts).map(
       async (tenant) => [tenant, await readFile(join(folder, accountsFolder, `${tenant}.nk`))] as const,
     ),
   );
@@ -44,36 +50,4 @@ export async function loadTrust(folder: string): Promise<Trust | undefined> {
   });
 }
 
-/** Creates a file that only its owner may read; fails when it exists. */
-export async function writeNew(path: string, content: Uint8Array | string): Promise<void> {
-  await writeFile(path, content, { flag: "wx", mode: 0o600 });
-}
-
-/** Whoever reads meanwhile, and a crash, leave the old file or the new one. */
-async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
-  const draft = `${path}.${randomBytes(6).toString("hex")}.draft`;
-  try {
-    const handle = await open(draft, "wx", 0o600);
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
-}
-
 const documentsText = (trust: Trust) => `${JSON.stringify(trust.documents, null, 2)}\n`;
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}

@@ -1,4 +1,12 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from "node:crypto";
 import { isIP, isIPv4 } from "node:net";
 import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
 import {
@@ -65,13 +73,11 @@ export function createAuthority(
   { name, days, now = new Date() }: { name: string; days: number; now?: Date },
 ): Authority {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const certify = (about: Omit<Issue, "issuer" | "now">) =>
-    issueCertificate({ ...about, issuer: { name, privateKey }, now });
   const permittedSubtrees = new GeneralSubtrees(
     hosts.map((base) => new GeneralSubtree({ base: subtree(base) })),
   );
-  const certificate = certify({
-    ...{ name, publicKey, days },
+  const certificate = issueCertificate({
+    ...{ name, publicKey, days, now, issuer: { name, privateKey } },
     extensions: [
       extension(id_ce_basicConstraints, new BasicConstraints({ cA: true, pathLenConstraint: 0 }), true),
       extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.keyCertSign), true),
@@ -79,20 +85,48 @@ export function createAuthority(
       extension(id_ce_subjectKeyIdentifier, new SubjectKeyIdentifier(keyIdentifier(publicKey))),
     ],
   });
+  return authorityOf({ name, certificate, publicKey, privateKey }, now);
+}
+
+/**
+ * One that `createAuthority` made before, from what was kept of it, PEM both.
+ *
+ * @throws where the key is not the certificate's
+ */
+export function readAuthority(
+  { certificate, key }: { certificate: string; key: string },
+  now = new Date(),
+): Authority {
+  const parsed = new X509Certificate(certificate);
+  const privateKey = createPrivateKey(key);
+  const name = /^CN=(.+)$/.exec(parsed.subject)?.[1];
+  if (name === undefined || !parsed.ca || !parsed.checkPrivateKey(privateKey))
+    throw new Error("the certificate is no authority's, or the key is another's");
+  return authorityOf({ name, certificate, publicKey: parsed.publicKey, privateKey }, now);
+}
+
+interface Made {
+  readonly name: string;
+  readonly certificate: string;
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
+
+function authorityOf({ name, certificate, publicKey, privateKey }: Made, now: Date): Authority {
   const authorityKey = new AuthorityKeyIdentifier({
     keyIdentifier: new KeyIdentifier(keyIdentifier(publicKey)),
   });
   return {
     certificate,
     privateKey,
-    issue: (server) =>
-      certify({
-        ...{ name: server.name, publicKey: server.publicKey, days: server.days },
+    issue: ({ hosts, ...server }) =>
+      issueCertificate({
+        ...{ ...server, now, issuer: { name, privateKey } },
         extensions: [
           extension(id_ce_basicConstraints, new BasicConstraints({ cA: false }), true),
           extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.digitalSignature), true),
           extension(id_ce_extKeyUsage, new ExtendedKeyUsage([id_kp_serverAuth])),
-          extension(id_ce_subjectAltName, new SubjectAlternativeName(server.hosts.map(alternative))),
+          extension(id_ce_subjectAltName, new SubjectAlternativeName(hosts.map(alternative))),
           extension(id_ce_authorityKeyIdentifier, authorityKey),
         ],
       }),

@@ -6,14 +6,25 @@ import { GrantKey, NatsKey, SealKey, ZoneKeys } from "./request.ts";
 import { zoneNeeds } from "./zones.ts";
 
 /** `installation.json`: what is the same for all zones. It is public. */
-export const InstallationFacts = z.strictObject({
-  format: z.literal("sallyport-installation/1"),
-  operator: z.string(),
-  tenants: z.array(InstanceName).min(1),
-  relay: RelayFacts,
-  /** `{tenant}` in it stands for the tenant's name. */
-  tokens: TokenFacts,
-});
+export const InstallationFacts = z
+  .strictObject({
+    format: z.literal("sallyport-installation/1"),
+    operator: z.string(),
+    tenants: z.array(InstanceName).min(1),
+    relay: RelayFacts,
+    /** `{tenant}` in it stands for the tenant's name. */
+    tokens: TokenFacts,
+    /** Tenants whose agents call something else than `tokens.publicUrl` says. */
+    publicUrls: z.record(InstanceName, TokenFacts.shape.publicUrl).optional(),
+  })
+  .refine(
+    (facts) => new Set(facts.tenants.map((one) => publicUrlOf(facts, one))).size === facts.tenants.length,
+    {
+      // A token is for a URL: it would count for an agent's calls to the other tenant too.
+      message: "two tenants have the same; put {tenant} into it",
+      path: ["tokens", "publicUrl"],
+    },
+  );
 export type InstallationFacts = z.output<typeof InstallationFacts>;
 
 /** One instance of a zone, as its operator knows it. It is public. */
@@ -45,7 +56,7 @@ export function bundleFor(
   },
 ): UnsignedBundle {
   const { zone, instance, tenant, keys, retiring, settings } = record;
-  const { operator, relay, tokens } = of.installation;
+  const { operator, relay } = of.installation;
   const needs = zoneNeeds[zone];
   const peers = of.records.filter((one) => one.tenant === tenant && one.revokedAt === undefined);
   return {
@@ -59,7 +70,7 @@ export function bundleFor(
     },
     ...(needs.edges ? { edges: edgesOf(peers) } : {}),
     ...(needs.enrolments ? { enrolments: peers.flatMap(enrolmentOf) } : {}),
-    ...(needs.tokens ? { tokens: tokensOf(tokens, tenant) } : {}),
+    ...(needs.tokens ? { tokens: tokensOf(of.installation, tenant) } : {}),
     ...(settings === undefined ? {} : { settings }),
   };
 }
@@ -90,7 +101,23 @@ function enrolmentOf({ zone, instance, keys, servers }: InstanceRecord): Enrolme
   return [{ zone, connector: instance, publicKey: keys.seal, servers }];
 }
 
-function tokensOf(tokens: TokenFacts, tenant: string): TokenFacts {
-  const of = (text: string) => text.replaceAll("{tenant}", tenant).replaceAll("%7Btenant%7D", tenant);
-  return { issuer: of(tokens.issuer), publicUrl: of(tokens.publicUrl), jwksUrl: of(tokens.jwksUrl) };
+interface Tokens {
+  tokens: TokenFacts;
+  publicUrls?: Readonly<Record<string, string>> | undefined;
 }
+
+function tokensOf(facts: Tokens, tenant: string): TokenFacts {
+  const { issuer, jwksUrl } = facts.tokens;
+  return {
+    issuer: named(issuer, tenant),
+    publicUrl: publicUrlOf(facts, tenant),
+    jwksUrl: named(jwksUrl, tenant),
+  };
+}
+
+function publicUrlOf({ tokens, publicUrls }: Tokens, tenant: string): string {
+  return publicUrls?.[tenant] ?? named(tokens.publicUrl, tenant);
+}
+
+const named = (text: string, tenant: string) =>
+  text.replaceAll("{tenant}", tenant).replaceAll("%7Btenant%7D", tenant);

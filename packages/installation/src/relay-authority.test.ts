@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect, createServer, rootCertificates } from "node:tls";
 import { expect, test } from "vitest";
-import { createRelayAuthority } from "./relay-authority.ts";
+import { createRelayAuthority, renewRelayCertificate } from "./relay-authority.ts";
 
 const made = createRelayAuthority(["relay.example.com", "localhost", "127.0.0.1"]);
 
@@ -52,4 +52,20 @@ test("another authority's certificate for the same names is not taken", async ()
   expect(await greet(relay, { servername: "localhost", ca: rootCertificates[0] ?? "" })).toMatch(
     /issuer|verify/i,
   );
+});
+
+test("the relay's certificate is renewed by the same authority, and never outlives it", async () => {
+  const hosts = ["localhost"];
+  const again = renewRelayCertificate(made.authority, hosts);
+  expect(again.key).not.toBe(made.relay.key);
+  const shown = { cert: again.certificate, key: again.key };
+  expect(await greet(shown, { servername: "localhost", ca })).toBe("hello");
+  const end = new X509Certificate(ca).validToDate;
+  const late = renewRelayCertificate(made.authority, hosts, new Date(+end - 100.5 * 86_400_000));
+  const left = +end - +new X509Certificate(late.certificate).validToDate;
+  expect(left).toBeGreaterThanOrEqual(0);
+  expect(left).toBeLessThan(86_400_000);
+  expect(() => renewRelayCertificate(made.authority, hosts, end)).toThrow("come to its end");
+  const other = { certificate: ca, key: createRelayAuthority(hosts).authority.key };
+  expect(() => renewRelayCertificate(other, hosts)).toThrow("the key is another's");
 });

@@ -325,7 +325,8 @@ test("two tenants may have a site of one name: each has its own account, edges a
 test("every command has help with examples, and a site that nobody knows is an error that says so", async () => {
   for (const command of ["request", "bundle", "verify", "install", "list", "rotate", "revoke"])
     expect((await sallyport(["zone", command, "--help"])).out).toContain(`$ sallyport zone ${command}`);
-  expect((await sallyport(["init", "--help"])).out).toContain("$ sallyport init");
+  for (const command of ["init", "tenant add", "relay certificate"])
+    expect((await sallyport([...command.split(" "), "--help"])).out).toContain(`$ sallyport ${command}`);
   const args = ["--site", "nowhere", "--installation", at("acme")];
   expect(await sallyport(["zone", "revoke", "connector", ...args])).toMatchObject({ code: 1 });
   expect(await sallyport(["zone", "revoke", "moon", ...args])).toMatchObject({ code: 2 });

@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { chmodSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { replaceFile } from "@sallyport/installation";
 import { type Enrolment, fingerprint, readEnrolment } from "@sallyport/seal";
 import { z } from "zod";
 import { CommandFailure } from "../command-failure.ts";
@@ -47,25 +46,9 @@ function filesIn(folder: string): string[] {
   }
 }
 
-/** Replaces the file in one step: an edge that reads meanwhile sees the old one or the new one. */
+/** Edge and broker, which read it, run as users of their own. */
 export async function writeEnrolment(file: string, enrolment: Enrolment): Promise<void> {
-  // Not `.json`: an edge must not read it before it is whole.
-  const draft = `${file}.${randomBytes(6).toString("hex")}.draft`;
-  try {
-    const handle = await open(draft, "wx", 0o644);
-    try {
-      await handle.writeFile(`${JSON.stringify(enrolment, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    // Whatever the umask: edge and broker run as users of their own.
-    chmodSync(draft, 0o644);
-    renameSync(draft, file);
-  } catch (error) {
-    rmSync(draft, { force: true });
-    throw error;
-  }
+  await replaceFile(file, `${JSON.stringify(enrolment, null, 2)}\n`, 0o644);
 }
 
 export type EnrolDecision =

@@ -1,16 +1,26 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Zone } from "@sallyport/contracts";
-import { accountsConfig, loadTrust, signUser, storeDocuments, type Trust } from "@sallyport/infra-nats";
+import {
+  accountsConfig,
+  issueUser,
+  loadTrust,
+  signUser,
+  storeDocuments,
+  storeTenant,
+  type Trust,
+} from "@sallyport/infra-nats";
 import {
   type Bundle,
   bundleFor,
   InstallationFacts,
   InstanceRecord,
+  readIfThere,
   replaceFile,
   signBundle,
   toldOf,
 } from "@sallyport/installation";
+import type { z } from "zod";
 import { CommandFailure } from "../command-failure.ts";
 
 /** Where things lie in the operator's folder. */
@@ -19,6 +29,11 @@ export const installationFolder = {
   trust: "trust",
   relayOperator: "trust/relay-operator.creds",
   accounts: "relay/accounts.conf",
+  relayCa: "relay/relay-ca.pem",
+  relayCaKey: "trust/relay-ca.key",
+  relayCertificate: "relay/tls.crt",
+  relayKey: "relay/tls.key",
+  creds: "creds",
   zones: "zones",
   bundles: "bundles",
 } as const;
@@ -65,6 +80,16 @@ function unreadable(folder: string, cause: unknown): CommandFailure {
   });
 }
 
+function notForTwo(error: z.ZodError): CommandFailure {
+  const [issue] = error.issues;
+  return new CommandFailure("usage", `${issue?.path.join(".")}: ${issue?.message}`, {
+    setting: "--public-url",
+    fix: "say with --public-url what this tenant's agents call",
+  });
+}
+
+export const factsText = (facts: InstallationFacts) => `${JSON.stringify(facts, null, 2)}\n`;
+
 const readJson = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));
 
 function readRecords(folder: string): InstanceRecord[] {
@@ -104,6 +129,33 @@ export async function storeRecord(installation: Installation, record: InstanceRe
   const same = (one: InstanceRecord) =>
     one.zone === zone && one.instance === instance && one.tenant === tenant;
   installation.records = [...installation.records.filter((one) => !same(one)), record];
+}
+
+/**
+ * A tenant's account and its provisioner's creds. What is there is left as it is, so that it can be run again.
+ *
+ * @returns the creds file
+ */
+export async function keepTenant(
+  installation: Installation,
+  { tenant, publicUrl }: { tenant: string; publicUrl: string | undefined },
+): Promise<string> {
+  const { folder, trust, facts } = installation;
+  const at = (name: string) => join(folder, name);
+  const publicUrls =
+    publicUrl === undefined ? {} : { publicUrls: { ...facts.publicUrls, [tenant]: publicUrl } };
+  const tenants = [...new Set([...facts.tenants, tenant])];
+  const changed = InstallationFacts.safeParse({ ...facts, tenants, ...publicUrls });
+  if (!changed.success) throw notForTwo(changed.error);
+  if (!trust.tenants().includes(tenant)) await trust.addTenant(tenant);
+  await storeTenant(trust, tenant, at(installationFolder.trust));
+  await replaceFile(at(installationFolder.accounts), accountsConfig(trust));
+  const creds = at(`${installationFolder.creds}/${tenant}/provisioner.creds`);
+  if ((await readIfThere(creds)) === undefined)
+    await replaceFile(creds, await issueUser(trust, "provisioner", tenant));
+  await replaceFile(at(installationFolder.facts), factsText(changed.data));
+  installation.facts = changed.data;
+  return creds;
 }
 
 /** Cuts NATS users off in the installation: in the account's JWT, and in what a relay begins with. */

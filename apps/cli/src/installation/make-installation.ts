@@ -6,7 +6,7 @@ import { accountsConfig, createTrust, issueUser, serverConfig, storeTrust } from
 import { createRelayAuthority, InstallationFacts, writeNew } from "@sallyport/installation";
 import type { z } from "zod";
 import { CommandFailure } from "../command-failure.ts";
-import { installationFolder } from "./installation.ts";
+import { factsText, installationFolder } from "./installation.ts";
 
 export interface InstallationPlan {
   tenants: readonly string[];
@@ -61,17 +61,20 @@ export async function makeInstallation(
   await writeNew(at(installationFolder.relayOperator), await trust.issueRelayOperator());
   await writeNew(at("relay/nats-server.conf"), config);
   await writeNew(at(installationFolder.accounts), accountsConfig(trust));
-  if (ca !== undefined) await writeNew(at("relay/relay-ca.pem"), ca, 0o644);
+  if (ca !== undefined) await writeNew(at(installationFolder.relayCa), ca, 0o644);
   if (made !== undefined) {
-    await writeNew(at("trust/relay-ca.key"), made.authority.key);
-    await writeNew(at("relay/tls.crt"), made.relay.certificate, 0o644);
-    await writeNew(at("relay/tls.key"), made.relay.key);
+    await writeNew(at(installationFolder.relayCaKey), made.authority.key);
+    await writeNew(at(installationFolder.relayCertificate), made.relay.certificate, 0o644);
+    await writeNew(at(installationFolder.relayKey), made.relay.key);
   }
   for (const tenant of trust.tenants())
-    await writeNew(at(`creds/${tenant}/provisioner.creds`), await issueUser(trust, "provisioner", tenant));
+    await writeNew(
+      at(`${installationFolder.creds}/${tenant}/provisioner.creds`),
+      await issueUser(trust, "provisioner", tenant),
+    );
   await mkdir(at(installationFolder.zones), { recursive: true, mode: 0o700 });
   await mkdir(at(installationFolder.bundles), { recursive: true, mode: 0o700 });
-  await writeNew(at(installationFolder.facts), `${JSON.stringify(facts.data, null, 2)}\n`);
+  await writeNew(at(installationFolder.facts), factsText(facts.data));
   return { operator: trust.operatorId };
 }
 
@@ -109,6 +112,6 @@ function listensOf(servers: readonly string[]): Listens {
 
 const isLoopback = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.");
 
-const hostsOf = (servers: readonly string[]) => [
+export const hostsOf = (servers: readonly string[]) => [
   ...new Set(servers.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ""))),
 ];

@@ -6,8 +6,6 @@ import type { CommandRun } from "@sallyport/runtime";
 import { CommandFailure } from "../command-failure.ts";
 import { type Installation, installationFolder } from "./installation.ts";
 
-const caFile = "relay/relay-ca.pem";
-
 /** The relay as its operator, closed when the command ends. `servers` are the installation's unless told. */
 export async function reachRelay(
   run: CommandRun,
@@ -26,7 +24,7 @@ export async function reachRelay(
   }
   const tls = chosen.every((url) => url.startsWith("nats:"))
     ? {}
-    : { tls: facts.relay.ca === undefined ? {} : { caFile: join(folder, caFile) } };
+    : { tls: facts.relay.ca === undefined ? {} : { caFile: join(folder, installationFolder.relayCa) } };
   try {
     const creds = await readFile(join(folder, installationFolder.relayOperator));
     const admin = await connectRelayAdmin({ servers: chosen, creds, ...tls });

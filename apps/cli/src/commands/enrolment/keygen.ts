@@ -1,5 +1,5 @@
-import { open } from "node:fs/promises";
 import { resolve } from "node:path";
+import { writeNew } from "@sallyport/installation";
 import { fingerprint, generateRecipientKey, privateKeyText } from "@sallyport/seal";
 import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, command, outJson } from "../../base-command.ts";
@@ -28,7 +28,7 @@ export function keygenCommand(context: CommandContext, { zone }: EnrolledZone): 
     .action(async (options: Options) => {
       const file = resolve(options.out);
       const { publicKey, privateKey } = await generateRecipientKey();
-      await writeNew(file, `${privateKeyText(privateKey)}\n`, zone);
+      await keep(file, `${privateKeyText(privateKey)}\n`, zone);
       const shown = { publicKey, fingerprint: fingerprint(publicKey), privateKeyFile: file };
       if (options.json) {
         outJson(terminal, shown);
@@ -41,15 +41,9 @@ export function keygenCommand(context: CommandContext, { zone }: EnrolledZone): 
     });
 }
 
-async function writeNew(file: string, text: string, zone: EnrolledZone["zone"]): Promise<void> {
+async function keep(file: string, text: string, zone: EnrolledZone["zone"]): Promise<void> {
   try {
-    const handle = await open(file, "wx", 0o600);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeNew(file, text);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const what = code === "EEXIST" ? `${file} exists already` : `${file} cannot be written (${code})`;

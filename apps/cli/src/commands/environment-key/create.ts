@@ -1,6 +1,6 @@
-import { writeFile } from "node:fs/promises";
 import { openBucket } from "@sallyport/bus";
 import { environmentKeys, newEnvironmentKey, PoolName } from "@sallyport/contracts";
+import { writeNew } from "@sallyport/installation";
 import type { Command } from "commander";
 import {
   type CommandContext,
@@ -35,7 +35,7 @@ export function createCommand(context: CommandContext): Command {
         throw new CommandFailure("usage", "--label is longer than 128 characters", { setting: "--label" });
       const { id, key, hash } = newEnvironmentKey();
       const bucket = await openBucket(await operatorBus(context, options), environmentKeys);
-      if (out !== undefined) await writeNew(out, key);
+      if (out !== undefined) await keep(out, key);
       const entry = { environment, hash, createdAt: new Date().toISOString() };
       await bucket.put(id, label === undefined ? entry : { ...entry, label }, { expect: 0 });
       const shown = out === undefined ? { key } : { file: out };
@@ -46,9 +46,9 @@ export function createCommand(context: CommandContext): Command {
 }
 
 /** Never over a file that is there: a key in use would be lost, and a planted file would keep its readers. */
-async function writeNew(file: string, key: string): Promise<void> {
+async function keep(file: string, key: string): Promise<void> {
   try {
-    await writeFile(file, `${key}\n`, { mode: 0o600, flag: "wx" });
+    await writeNew(file, `${key}\n`);
   } catch (cause) {
     throw new CommandFailure("usage", `the key cannot be written to a new file ${file}`, {
       setting: "--out",
