@@ -67,6 +67,7 @@ export async function startZone(
     folder,
     temporary: false,
     readyWithin: 30_000,
+    stopWithin: 20_000,
     onExit: (exit) => spec.onExit?.(exit, logFile),
     // Booted is what a start waits for; whether it can reach all it needs is what readiness says.
     ready: async () => (spec.givenUp?.() || (await health("/healthz")).ready ? true : undefined),

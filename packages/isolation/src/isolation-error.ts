@@ -1,8 +1,9 @@
 /**
  * Closed set. `setup`: the driver cannot work as configured on this host. `refused`: the spec asks for what was not
- * proven here. `exhausted`: every uid of the range is in use. `start`: bubblewrap did not start the sandbox.
+ * proven here. `exhausted`: every uid of the range is in use. `start`: bubblewrap did not start the sandbox. `closed`: the
+ * driver is closing, and begins nothing any more.
  */
-export type IsolationErrorCode = "setup" | "refused" | "exhausted" | "start";
+export type IsolationErrorCode = "setup" | "refused" | "exhausted" | "start" | "closed";
 
 /** Why there is no sandbox. `field` names the field of the spec that is to blame; `reason` is for the operator. */
 export class IsolationError extends Error {

@@ -19,14 +19,25 @@ export async function openDriver(
   // Sandboxes have uids of their own, and their files are below.
   await chmod(state, 0o711);
   try {
-    const driver = await bubblewrapDriver({
+    const opening = bubblewrapDriver({
       bwrap,
       name: nameOf(instance, state),
       state: join(state, "sandboxes"),
       ...(uids === undefined ? {} : { uids }),
       ...(delegatedCgroup === undefined ? {} : { delegatedCgroup }),
     });
-    app.use({ close: () => driver.close() }, "sandboxes");
+    // Before it is open: who is told to stop meanwhile has made its cgroups.
+    app.use(
+      {
+        close: () =>
+          opening.then(
+            (driver) => driver.close(),
+            () => {},
+          ),
+      },
+      "sandboxes",
+    );
+    const driver = await opening;
     const left = await driver.reap();
     // Their doors were sockets of that life.
     await rm(join(state, "doors"), { recursive: true, force: true });

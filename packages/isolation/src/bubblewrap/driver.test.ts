@@ -204,6 +204,23 @@ describe.skipIf(!isRoot)("the bubblewrap driver of a runner that is root (skippe
     expect(existsSync(join("/sys/fs/cgroup/memory", own, `sallyport-${other.options.name}`))).toBe(false);
   });
 
+  it("leaves nothing of a sandbox that starts while its driver is closed, and starts no other", async () => {
+    const other = await openWorld();
+    await other.driver.probe();
+    const starting = other.start().then(
+      () => "started",
+      () => "not started",
+    );
+    await other.close();
+    await starting;
+    const own = ownPath(await readFile("/proc/self/cgroup", "utf8"), "memory") ?? "";
+    expect(existsSync(join("/sys/fs/cgroup/memory", own, `sallyport-${other.options.name}`))).toBe(false);
+    expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(other.options.state);
+    await expect(other.start()).rejects.toMatchObject({ code: "closed" });
+    await expect(other.driver.probe()).rejects.toMatchObject({ code: "closed" });
+    await expect(other.driver.reap()).rejects.toMatchObject({ code: "closed" });
+  });
+
   it("ends, and says why, when the agent cannot be started", async () => {
     const before = await readdir(join(world.options.state, "sandboxes"));
     // bubblewrap may find out before it is let go, or after.

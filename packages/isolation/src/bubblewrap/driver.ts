@@ -5,6 +5,7 @@ import type { IsolationDriver } from "../driver.ts";
 import { IsolationError } from "../isolation-error.ts";
 import { openLauncher } from "../launcher/launcher.ts";
 import { probe } from "../probe/probe.ts";
+import { InHand } from "./in-hand.ts";
 import { impassable } from "./passable.ts";
 import { reap } from "./reap.ts";
 import { keyFiles } from "./sources.ts";
@@ -51,18 +52,20 @@ export async function bubblewrapDriver(options: BubblewrapOptions): Promise<Bubb
     });
     return probed;
   };
+  const inHand = new InHand();
   return {
     name: "bubblewrap",
-    probe: probeOnce,
-    async create(spec, archive) {
-      assertProven(spec, await probeOnce());
-      return await startSandbox(deps, spec, archive);
-    },
-    reap: () => reap(deps),
+    probe: () => inHand.do(probeOnce),
+    create: (spec, archive) =>
+      inHand.do(async () => {
+        assertProven(spec, await probeOnce());
+        return await startSandbox(deps, spec, archive);
+      }),
+    reap: () => inHand.do(() => reap(deps)),
     async close() {
       try {
-        // Told to stop while it tries: its own sandboxes are in the cgroups that go now.
-        await probed?.catch(() => {});
+        // What begins now, or goes on, would make cgroups and folders beside those that go.
+        await inHand.end();
         await Promise.all([...deps.living.values()].map((destroy) => destroy()));
         await deps.cgroups?.close();
       } finally {

@@ -29,6 +29,8 @@ export interface ServerSpec {
   /** Milliseconds; 15 s unless told (a machine under load, not an expectation). */
   readonly readyWithin?: number;
   readonly stopSignal?: NodeJS.Signals;
+  /** Milliseconds until it is killed that was asked to end; 5 s unless told. More than it takes for itself. */
+  readonly stopWithin?: number;
   /** Called when the process ends and nobody here asked for it. */
   readonly onExit?: ((exit: Exit) => void) | undefined;
 }
@@ -38,7 +40,7 @@ export interface Server {
   /** Of the running process; throws when it is not running. */
   readonly pid: number;
   readonly folder: string;
-  /** Ask it to end, insist after 5 s, and remove its temporary folder. Any number of times. */
+  /** Ask it to end, insist when it does not, and remove its temporary folder. Any number of times. */
   stop(): Promise<void>;
   /** Send a signal to its process group, SIGKILL unless told. Waits for the end, or for SIGSTOP to have stopped it. */
   kill(signal?: NodeJS.Signals): Promise<void>;
@@ -164,7 +166,7 @@ async function run(spec: ServerSpec): Promise<Running> {
       if (exit) return;
       send(signal);
       send("SIGCONT"); // a stopped process would not hear it
-      if (await endsWithin(politeMilliseconds)) return;
+      if (await endsWithin(spec.stopWithin ?? politeMilliseconds)) return;
       send("SIGKILL");
       await ended;
     },
