@@ -61,6 +61,13 @@ test("a revoked lease ends at once", () => {
   });
 });
 
+test("a lease that is being ended keeps the reason that it was given first", () => {
+  const ending = { event: "released", because: "its session has ended" } as const;
+  const released = lease({ ending, expiresAt: iso(1) });
+  expect(step(released, 2)).toEqual({ do: "end", ...ending });
+  expect(step(released, 2, { revoked: "agent" })).toEqual({ do: "end", ...ending });
+});
+
 test("a static credential is neither renewed nor ended for silence, only by its time", () => {
   const { vaultLease: _, ...fixed } = lease();
   expect(step(fixed, 300)).toEqual({ do: "keep" });

@@ -10,13 +10,12 @@ export interface LifetimeSituation {
   times: LeaseTimes;
 }
 
-export type LifetimeStep =
-  | { do: "keep" | "renew" }
-  | { do: "end"; event: "expired" | "released" | "revoked"; because: string };
+export type LifetimeStep = { do: "keep" | "renew" } | ({ do: "end" } & NonNullable<Lease["ending"]>);
 
 /** Pure: what is to be done about one lease now. A static credential cannot be renewed; it only ends. */
 export function decideLifetime(lease: Lease, situation: LifetimeSituation): LifetimeStep {
   const now = +situation.now;
+  if (lease.ending !== undefined) return { do: "end", ...lease.ending };
   if (situation.revoked !== undefined) {
     return { do: "end", event: "revoked", because: `${situation.revoked} revoked` };
   }

@@ -11,22 +11,21 @@ export interface EndDeps {
   log: { warn(fields: object, message: string): void };
 }
 
-export interface End {
-  event: "expired" | "released" | "revoked";
-  because: string;
-}
+export type End = NonNullable<Lease["ending"]>;
 
 /**
- * Ends a lease for good. It is first marked as over in the ledger: whatever happens then, the sweep of some broker tries
- * again. Vault does not mind being told twice. Throws while Vault cannot do it.
+ * Ends a lease for good. It is first marked as over in the ledger, with the reason: whatever happens then, the sweep of
+ * some broker tries again, and Vault does not mind being told twice. Who removes it from the ledger writes it down: once,
+ * and with the first reason. Throws while Vault cannot end it.
  */
-export async function endLease(lease: Lease, { event, because }: End, deps: EndDeps): Promise<void> {
+export async function endLease(lease: Lease, end: End, deps: EndDeps): Promise<void> {
   const over = deps.now().toISOString();
-  await deps.ledger.change(lease.leaseId, (now) =>
-    now.expiresAt <= over ? undefined : { ...now, expiresAt: over },
+  const marked = await deps.ledger.change(lease.leaseId, (now) =>
+    now.ending === undefined ? { ...now, ending: end, expiresAt: over } : undefined,
   );
   if (lease.vaultLease !== undefined) await deps.vaultLeases.revoke(lease.vaultLease);
-  await deps.ledger.remove(lease.leaseId);
+  if (!(await deps.ledger.remove(lease.leaseId))) return;
+  const { event, because } = marked?.ending ?? end;
   const { leaseId, credential, agent, server, session } = lease;
   const what = { agent, server, session, ...(lease.grant === undefined ? {} : { grant: lease.grant }) };
   try {

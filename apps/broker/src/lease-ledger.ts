@@ -18,7 +18,8 @@ export interface LeaseLedger {
   add(lease: Lease): Promise<void>;
   /** Writes what `change` makes of the lease as it is now. Nothing is written where it returns undefined. */
   change(leaseId: string, change: (lease: Lease) => Lease | undefined): Promise<Lease | undefined>;
-  remove(leaseId: string): Promise<void>;
+  /** Whether it was removed by this very call: of brokers that end one lease together, one is told so. */
+  remove(leaseId: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -43,6 +44,18 @@ export async function openLedger(bucket: Bucket<Lease>): Promise<LeaseLedger> {
   const watch = await bucket.watch(learn);
   const all = () => [...known.values()].map((entry) => entry.value);
 
+  /** As it is after somebody else was faster; undefined where it is gone. */
+  const lookAgain = async (
+    { key }: Entry<Lease>,
+    { thrown, attempt }: { thrown: unknown; attempt: number },
+  ) => {
+    const lost = thrown instanceof ServiceError && thrown.code === "conflict";
+    if (!lost || attempt === maxAttempts) return asUnavailable(thrown);
+    const entry = await bucket.get(key).catch(asUnavailable);
+    learn(key, entry);
+    return entry;
+  };
+
   return {
     all,
     of: (connector, session) =>
@@ -65,18 +78,24 @@ export async function openLedger(bucket: Bucket<Lease>): Promise<LeaseLedger> {
           learn(key, { key, value, revision });
           return value;
         } catch (thrown) {
-          const lost = thrown instanceof ServiceError && thrown.code === "conflict";
-          if (!lost || attempt === maxAttempts) return asUnavailable(thrown);
-          entry = await bucket.get(entry.key).catch(asUnavailable);
+          entry = await lookAgain(entry, { thrown, attempt });
         }
       }
       return undefined;
     },
     remove: async (leaseId) => {
-      const entry = known.get(leaseId);
-      if (entry === undefined) return;
-      await bucket.delete(entry.key).catch(asUnavailable);
-      learn(entry.key, undefined);
+      let entry = known.get(leaseId);
+      for (let attempt = 1; entry !== undefined; attempt += 1) {
+        const { key, revision } = entry;
+        try {
+          await bucket.delete(key, { expect: revision });
+          learn(key, undefined);
+          return true;
+        } catch (thrown) {
+          entry = await lookAgain(entry, { thrown, attempt });
+        }
+      }
+      return false;
     },
     close: () => watch.close(),
   };

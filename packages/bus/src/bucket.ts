@@ -20,7 +20,8 @@ export interface Bucket<V> {
   get(key: string): Promise<Entry<V> | undefined>;
   /** Writes; with `expect` only over that revision (0: only if absent). Throws `conflict` when somebody was faster. */
   put(key: string, value: V, options?: { expect?: number }): Promise<number>;
-  delete(key: string): Promise<void>;
+  /** With `expect` only at that revision. Throws `conflict` when somebody wrote or deleted it since. */
+  delete(key: string, options?: { expect?: number }): Promise<void>;
   entries(): Promise<Entry<V>[]>;
   /** Every entry now and each change later; `undefined` is a deletion. Resolves when what is there now was told. */
   watch(on: (key: string, entry: Entry<V> | undefined) => void): Promise<Closable>;
@@ -99,7 +100,8 @@ export async function openBucket<S extends z.ZodType>(
       return guarded(expect === 0 ? kv.create(key, bytes) : kv.update(key, bytes, expect));
     },
     // The marker of a deletion goes too, once every watcher has seen it: a full bucket refuses what comes.
-    delete: (key) => guarded(kv.purge(key, { ttl: "10m" })),
+    delete: (key, { expect } = {}) =>
+      guarded(kv.purge(key, { ttl: "10m", ...(expect === undefined ? {} : { previousSeq: expect }) })),
     entries: async () => {
       const found: Entry<V>[] = [];
       const keys: string[] = [];

@@ -133,4 +133,8 @@ export const LeaseEntry = z.object({
   claimedAt: open(z.iso.datetime().optional()),
   /** When Vault last prolonged it. */
   renewedAt: open(z.iso.datetime().optional()),
+  /** It is over: Vault is asked to end it until it has, by whichever broker, and the record then says this. */
+  ending: sensitive(
+    z.object({ event: z.enum(["expired", "released", "revoked"]), because: z.string().max(1024) }).optional(),
+  ),
 });
