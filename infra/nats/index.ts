@@ -10,6 +10,7 @@
 export { permissionsFor, type UserPermissions } from "./src/permissions.ts";
 export { type Provisioned, type ProvisionOptions, provisionStreams } from "./src/provision-streams.ts";
 export { connectRelayAdmin, type LiveUser, type PushedTo, type RelayAdmin } from "./src/relay-admin.ts";
+export { inFlags, type RoadFlags, roadFrom } from "./src/road-flags.ts";
 export { accountsConfig, type ServerConfigOptions, serverConfig } from "./src/server-config.ts";
 export { createTrust, issueUser, signUser, Trust } from "./src/trust.ts";
 export { loadTrust, storeDocuments, storeTenant, storeTrust } from "./src/trust-files.ts";

@@ -10,4 +10,4 @@ export { followFiles } from "./src/follow-files.ts";
 export { followRevocations } from "./src/follow-revocations.ts";
 export { issuerSettings, oneSourceOfKeys } from "./src/issuer-settings.ts";
 export { joinRelay } from "./src/join-relay.ts";
-export { natsSettings } from "./src/nats-settings.ts";
+export { httpProxy, natsSettings, proxyOf, roadOf } from "./src/nats-settings.ts";

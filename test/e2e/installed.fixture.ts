@@ -98,7 +98,7 @@ async function install(folder: string, stops: (() => Promise<unknown>)[]): Promi
     servers: [relayUrl],
     creds: readFileSync(join(installation, "creds/acme/provisioner.creds")),
     maxBytes: { log: 16 * 2 ** 20, bucket: 2 ** 20 },
-    tls: { caFile },
+    caFile,
   });
 
   const dir = (site: string) => join(folder, site);
@@ -162,7 +162,7 @@ async function install(folder: string, stops: (() => Promise<unknown>)[]): Promi
     },
     admin: async () => {
       const creds = readFileSync(join(installation, "trust/relay-operator.creds"));
-      const admin = await connectRelayAdmin({ servers: [relayUrl], creds, tls: { caFile } });
+      const admin = await connectRelayAdmin({ servers: [relayUrl], creds, caFile });
       stops.push(admin.close);
       return admin;
     },

@@ -196,7 +196,7 @@ async function provision({ engine, files, inContainer }: World): Promise<void> {
   const mounted = ["--volume", `${files}:/files:ro`];
   const streams = `import { readFileSync } from "node:fs";
     import { provisionStreams } from "@sallyport/infra-nats";
-    await provisionStreams({ servers: ["tls://relay:4222"], tls: { caFile: "/files/relay/relay-ca.pem" }, pools: ["sandbox"],
+    await provisionStreams({ servers: ["tls://relay:4222"], caFile: "/files/relay/relay-ca.pem", pools: ["sandbox"],
       creds: readFileSync("/files/installation/creds/acme/provisioner.creds"),
       maxBytes: { log: 64 * 2 ** 20, bucket: 16 * 2 ** 20 } });`;
   await inContainer("connector-relay", streams, ...mounted);

@@ -115,7 +115,7 @@ async function start(onStop: (stop: () => Promise<unknown>) => void): Promise<Om
   };
   const { url } = await relayFrom("operator");
   await provisionStreams({
-    ...{ servers: [url], tls: { caFile }, pools: ["sandbox"] },
+    ...{ servers: [url], caFile, pools: ["sandbox"] },
     creds: await material.provisionerCreds(),
     maxBytes: { log: 64 * 1024 ** 2, bucket: 16 * 1024 ** 2 },
   });

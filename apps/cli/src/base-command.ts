@@ -1,5 +1,6 @@
 import type { Bus, BusLog } from "@sallyport/bus";
 import type { CommandRun } from "@sallyport/runtime";
+import { roadOf } from "@sallyport/zone";
 import { Command } from "commander";
 import { loadCliConfig, needed } from "./config.ts";
 import { openBus } from "./open-bus.ts";
@@ -58,8 +59,9 @@ export async function operatorBus(
   options: CommonOptions,
   log?: BusLog,
 ): Promise<Bus> {
-  const { creds, ...nats } = needed(loadCliConfig(options.config), "nats");
-  return run.use(await openBus({ ...nats, creds: creds.path }, log), "nats");
+  const nats = needed(loadCliConfig(options.config), "nats");
+  const { servers, creds, instance } = nats;
+  return run.use(await openBus({ servers, creds: creds.path, instance, ...roadOf(nats) }, log), "nats");
 }
 
 /** One JSON document on stdout. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { InstanceName } from "@sallyport/contracts";
 import { filePath, loadCommandConfig, secretFile, secureUrl } from "@sallyport/runtime";
+import { natsSettings } from "@sallyport/zone";
 import { z } from "zod";
 import { CommandFailure } from "./command-failure.ts";
 
@@ -8,14 +9,8 @@ const ServerUrl = secureUrl("tokens");
 
 /** Settings of an operator's command line. Each command says which parts it needs. Secrets are paths of files. */
 const cliConfig = z.strictObject({
-  nats: z
-    .strictObject({
-      servers: z
-        .array(z.string().regex(/^(nats|tls|wss?):\/\//))
-        .min(1)
-        .max(16),
-      creds: secretFile(),
-      caFile: filePath().optional(),
+  nats: natsSettings
+    .safeExtend({
       /** Which operator this is, as the creds say: `operator/NAME`. */
       instance: InstanceName,
     })

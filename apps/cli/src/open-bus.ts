@@ -1,26 +1,25 @@
-import { type Bus, type BusLog, connectBus } from "@sallyport/bus";
+import { type Bus, type BusLog, connectBus, type RelayRoad } from "@sallyport/bus";
 import { ServiceError } from "@sallyport/contracts";
 import { CommandFailure } from "./command-failure.ts";
 
-export interface OperatorNats {
+export interface OperatorNats extends RelayRoad {
   servers: readonly string[];
   /** Path of the creds file of `operator/{instance}`. */
   creds: string;
   instance: string;
-  caFile?: string | undefined;
 }
 
 const silent: BusLog = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** NATS in the operator's name. A command does not wait for a server that is away. */
 export async function openBus(nats: OperatorNats, log: BusLog = silent): Promise<Bus> {
-  const { servers, creds, instance, caFile } = nats;
+  const { servers, creds, instance, ...road } = nats;
   try {
     return await connectBus({
       servers,
       who: { zone: "operator", instance },
       credentials: { creds },
-      caFile,
+      ...road,
       log,
       patienceMs: 0,
     });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type NatsServer, startNats } from "@sallyport/testkit";
@@ -55,6 +55,11 @@ test.each([
   [["--server", "nats://127.0.0.1:1", "--creds", "x", "--log-bytes", "-1"], /log-bytes/],
   [["--server", "nats://127.0.0.1:1", "--creds", "x", "--bucket-bytes", "many"], /--bucket-bytes/],
   [["--server", "nats://127.0.0.1:1", "--creds", "x", "--replicas", "2"], /--replicas/],
+  [
+    ["--server", "nats://127.0.0.1:1", "--creds", "x", "--proxy", "http://a:b@127.0.0.1:1"],
+    /--proxy: expected/,
+  ],
+  [["--server", "nats://127.0.0.1:1", "--creds", "x", "--proxy-credentials", "x"], /with --proxy/],
   [["--out", "x"], /--out/],
 ])("provision %j is refused before anything is asked", async (argv, why) => {
   expect(await told("provision", ...argv)).toMatch(/^thrown: /);
@@ -63,7 +68,14 @@ test.each([
 
 test("a server that is not there is named", async () => {
   const gone = await told("provision", "--server", "nats://127.0.0.1:1", "--creds", creds);
-  expect(gone).toBe("thrown: Error: nats://127.0.0.1:1: connection refused");
+  expect(gone).toMatch(/^thrown: Error: .*nats:\/\/127\.0\.0\.1:1 does not answer: check --server$/);
+});
+
+test("what is no creds file is told as that", async () => {
+  const file = join(folder, "no.creds");
+  await writeFile(file, "nothing", { mode: 0o600 });
+  const said = await told("provision", "--server", server.url, "--creds", file);
+  expect(said).toBe("thrown: Error: what --creds names holds no NATS credentials");
 });
 
 test("provision --help says what it does, and the first help names it", async () => {

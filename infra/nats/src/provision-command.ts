@@ -2,15 +2,19 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Provisioned, type ProvisionOptions, provisionStreams } from "./provision-streams.ts";
+import { inFlags, roadFrom } from "./road-flags.ts";
 
-const provisionHelp = `Usage: pnpm infra:nats provision --server URL --creds FILE [--ca FILE]
+const provisionHelp = `Usage: pnpm infra:nats provision --server URL --creds FILE [--ca FILE] [--proxy URL]
 
 Makes the streams and buckets on a running NATS server, as the user provisioner. Run again it changes nothing, but for
 a stream that is to be larger: that one grows.
 
-  --server URL      where the server listens; repeat it for the others of a cluster
+  --server URL      where the server listens, tls://host:4222 or wss://host; repeat it for the others of a cluster
   --creds FILE      creds/provisioner.creds
   --ca FILE         PEM of the authority that signed the server's certificate (default: the system's own)
+  --proxy URL       an HTTP proxy on the way, http://proxy:3128
+  --proxy-credentials FILE
+                    user:password for it, in a file that nobody else can read
   --log-bytes N     bytes that the audit log may take (default: 4 GiB); a full one refuses calls, it drops nothing
   --bucket-bytes N  bytes that each bucket may take (default: 64 MiB)
   --replicas N      1, 3 or 5 (default: 1)
@@ -30,6 +34,8 @@ async function readArguments(argv: readonly string[]): Promise<ProvisionOptions 
       server: { type: "string", multiple: true, default: [] },
       creds: { type: "string" },
       ca: { type: "string" },
+      proxy: { type: "string" },
+      "proxy-credentials": { type: "string" },
       "log-bytes": { type: "string", default: String(4 * 1024 ** 3) },
       "bucket-bytes": { type: "string", default: String(64 * 1024 ** 2) },
       replicas: { type: "string", default: "1" },
@@ -45,9 +51,9 @@ async function readArguments(argv: readonly string[]): Promise<ProvisionOptions 
     bucket: bytes("--bucket-bytes", values["bucket-bytes"]),
   };
   const replicas = replicasOf(values.replicas);
+  const road = roadFrom({ ...values, proxyCredentials: values["proxy-credentials"] });
   const creds = await readFile(resolve(values.creds));
-  const tls = values.ca === undefined ? {} : { tls: { caFile: resolve(values.ca) } };
-  return { servers: values.server, creds, maxBytes, replicas, pools: values.pool, ...tls };
+  return { servers: values.server, creds, maxBytes, replicas, pools: values.pool, ...road };
 }
 
 function bytes(option: string, text: string): number {
@@ -72,7 +78,7 @@ export async function provision(argv: readonly string[], tell: (text: string) =>
   }
   const done = await provisionStreams(options).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${options.servers.join(", ")}: ${why}`, { cause });
+    throw new Error(inFlags(why), { cause });
   });
   for (const one of done) tell(`${lineOf(one)}\n`);
   const differing = done.filter(({ outcome }) => outcome === "differs").map(({ stream }) => stream);

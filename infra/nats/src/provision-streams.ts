@@ -9,20 +9,19 @@ import {
   StorageType,
   type StreamConfig,
 } from "@nats-io/jetstream";
-import { connect, credsAuthenticator, nanos } from "@nats-io/transport-node";
+import { nanos } from "@nats-io/nats-core";
+import { type RelayRoad, visitRelay } from "@sallyport/bus";
 import { type Contract, contracts as everyContract, subjectToken } from "@sallyport/contracts";
 import { type Asset, assetsOf } from "./assets.ts";
 import { provisionerInbox } from "./provisioner.ts";
-import { relayTls } from "./relay-tls.ts";
 
-export interface ProvisionOptions {
+export interface ProvisionOptions extends RelayRoad {
   servers: readonly string[];
   /** The provisioner's creds file, as bytes. */
   creds: Uint8Array;
   /** Bytes that each log and each bucket may take on disk. A full one refuses what comes, it drops nothing. */
   maxBytes: { log: number; bucket: number };
   replicas?: 1 | 3 | 5;
-  tls?: { caFile?: string; certFile?: string; keyFile?: string };
   contracts?: readonly Contract[];
   /** Each queue gets a consumer for each; `default` unless told. */
   pools?: readonly string[];
@@ -37,15 +36,7 @@ export interface Provisioned {
 
 /** Makes what is missing, lets a stream grow, and reports what else differs. Running it again changes nothing. */
 export async function provisionStreams(options: ProvisionOptions): Promise<readonly Provisioned[]> {
-  const nats = await connect({
-    servers: [...options.servers],
-    authenticator: credsAuthenticator(options.creds),
-    inboxPrefix: provisionerInbox,
-    name: "sallyport provisioner",
-    reconnect: false,
-    timeout: 10_000,
-    ...relayTls(options.servers, options.tls),
-  });
+  const nats = await visitRelay({ ...options, name: "provisioner", inboxPrefix: provisionerInbox });
   try {
     const { streams, consumers } = await jetstreamManager(nats, { checkAPI: false });
     const done: Provisioned[] = [];

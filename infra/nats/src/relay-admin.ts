@@ -1,18 +1,12 @@
-import {
-  connect,
-  credsAuthenticator,
-  type NatsConnection,
-  type RequestManyOptions,
-} from "@nats-io/transport-node";
+import type { NatsConnection, RequestManyOptions } from "@nats-io/nats-core";
+import { type RelayRoad, visitRelay } from "@sallyport/bus";
 import { z } from "zod";
 import { connectionsOf, pingServers, relayOperatorInbox, updateClaims } from "./relay-operator.ts";
-import { relayTls } from "./relay-tls.ts";
 
-export interface RelayAdminOptions {
+export interface RelayAdminOptions extends RelayRoad {
   servers: readonly string[];
   /** The relay operator's creds file, as bytes. */
   creds: Uint8Array;
-  tls?: { caFile?: string };
 }
 
 /** What one server of the relay said to an account's new JWT. */
@@ -61,17 +55,9 @@ const Connections = ServerInfo.extend({
     .optional(),
 });
 
-/** Connects as the one user of the system account. Throws what NATS says. */
+/** Connects as the one user of the system account. Throws what `visitRelay` throws. */
 export async function connectRelayAdmin(options: RelayAdminOptions): Promise<RelayAdmin> {
-  const nats = await connect({
-    servers: [...options.servers],
-    authenticator: credsAuthenticator(options.creds),
-    inboxPrefix: relayOperatorInbox,
-    name: "sallyport relay operator",
-    reconnect: false,
-    timeout: 10_000,
-    ...relayTls(options.servers, options.tls),
-  });
+  const nats = await visitRelay({ ...options, name: "relay operator", inboxPrefix: relayOperatorInbox });
   return {
     push: (jwt) => push(nats, jwt),
     connected: (account) => connected(nats, account),

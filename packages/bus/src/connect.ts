@@ -5,21 +5,15 @@ import {
   type NatsConnection,
   nkeyAuthenticator,
 } from "@nats-io/nats-core";
-import { NatsConnectionImpl, setTransportFactory } from "@nats-io/nats-core/internal";
 import { ServiceError, subjectToken, type ZoneInstance } from "@sallyport/contracts";
+import { type BusLog, dialNats } from "./dial-nats.ts";
 import { Inbox } from "./inbox.ts";
-import { readRelayAddress, tryOrder } from "./relay/address.ts";
 import type { RelayRoad } from "./relay/dial.ts";
 import { Journey } from "./relay/journey.ts";
-import { RelayTransport, type RoadOptions } from "./relay/transport.ts";
 import { serverVersionProblem } from "./server-version.ts";
 import { Turn } from "./turn.ts";
 
-export interface BusLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+export type { BusLog };
 
 export interface BusOptions extends RelayRoad {
   /** Tried in turn, at the start and at each reconnect; what else a relay says of its cluster is not followed. */
@@ -53,8 +47,19 @@ export function inboxPrefix(who: ZoneInstance): string {
 
 /** Connects, or throws `unavailable` / `denied` with what was tried and what to check. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
+  const { who, credentials } = options;
   const journey = new Journey(options.servers, options.log);
-  const nats = await dial(options, journey);
+  const nats = await dialNats(
+    {
+      ...options,
+      name: `${who.zone} ${who.instance}`,
+      inboxPrefix: inboxPrefix(who),
+      authenticator: credentials && authenticator(credentials),
+      // A login that was refused is not tried several times a second: proxies lock an account for less.
+      again: () => (journey.hopeless() ? 5_000 : 200) + Math.floor(Math.random() * 200),
+    },
+    journey,
+  );
   const problem = serverVersionProblem(nats.info?.version);
   if (problem !== undefined) {
     await nats.close();
@@ -65,9 +70,9 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     connected = now;
   });
   const turn = new Turn();
-  const inbox = new Inbox(nats, inboxPrefix(options.who), turn);
+  const inbox = new Inbox(nats, inboxPrefix(who), turn);
   return {
-    who: options.who,
+    who,
     nats,
     turn,
     inbox,
@@ -86,89 +91,10 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   };
 }
 
-async function dial(options: BusOptions, journey: Journey): Promise<NatsConnection> {
-  const { servers, who, log } = options;
-  const until = Date.now() + (options.patienceMs ?? 30_000);
-  const settings = connectionOptions(options, journey);
-  for (;;) {
-    try {
-      setTransportFactory({ factory: () => new RelayTransport() });
-      const nats = await NatsConnectionImpl.connect(settings);
-      journey.arrived();
-      log.info(
-        { server: journey.server, proxy: options.proxy?.url, version: nats.info?.version },
-        "NATS is reached",
-      );
-      return nats;
-    } catch (error) {
-      if (isRefusal(error)) {
-        throw new ServiceError(
-          "denied",
-          `NATS at ${servers.join(", ")} refuses ${who.zone} ${who.instance}: check nats.creds`,
-          { cause: error },
-        );
-      }
-      if (journey.hopeless()) throw new ServiceError("denied", `NATS is not reached: ${journey.problems()}`);
-      if (Date.now() >= until) {
-        throw new ServiceError("unavailable", `no NATS server answers: ${journey.problems()}`, {
-          cause: error,
-        });
-      }
-      await delay(200);
-    }
-  }
-}
-
-function connectionOptions(options: BusOptions, journey: Journey): RoadOptions {
-  const { servers, who, credentials, caFile, tlsFirst, proxy } = options;
-  const dialMs = proxy === undefined ? 3_000 : 10_000;
-  const addresses = servers.map((server) => {
-    const address = readRelayAddress(server);
-    if ("problem" in address)
-      throw new ServiceError(
-        "denied",
-        `nats.servers: ${withoutLogin(server)} is refused: expected ${address.problem}`,
-      );
-    return address;
-  });
-  return {
-    servers: tryOrder(servers),
-    name: `sallyport ${who.zone} ${who.instance}`,
-    inboxPrefix: inboxPrefix(who),
-    noRandomize: true,
-    // The INFO that names other servers comes in clear, and a proxy may let this zone reach the named ones alone.
-    ignoreClusterUpdates: true,
-    maxReconnectAttempts: -1,
-    // A login that was refused is not tried several times a second: proxies lock an account for less.
-    reconnectDelayHandler: () => (journey.hopeless() ? 5_000 : 200) + Math.floor(Math.random() * 200),
-    ignoreAuthErrorAbort: true,
-    noAsyncTraces: true,
-    pingInterval: 5_000,
-    maxPingOut: 2,
-    dialMs,
-    timeout: dialMs + 2_000,
-    ...(credentials === undefined ? {} : { authenticator: authenticator(credentials) }),
-    // The client's transports are of the whole process: should another one get this connection, it must want TLS too.
-    ...(addresses.some((one) => one.tls) ? { tls: caFile === undefined ? {} : { caFile } } : {}),
-    road: { caFile, tlsFirst, proxy },
-    journey,
-  };
-}
-
-const withoutLogin = (url: string) => url.replace(/\/\/.*@/, "//…@");
-
 function authenticator(credentials: { creds: string } | { nkey: string }): Authenticator {
   // Read inside the function: a rotated file is used at the next connection.
   if ("creds" in credentials) return credsAuthenticator(() => readFileSync(credentials.creds));
   return nkeyAuthenticator(() => Buffer.from(readFileSync(credentials.nkey, "utf8").trim()));
-}
-
-function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    !(error instanceof ServiceError) &&
-    /authorization|authentication/i.test(`${error.name} ${error.message}`)
-  );
 }
 
 async function watchStatus(

@@ -131,6 +131,8 @@ describe("somebody between the two", () => {
     const other = await startHandshake();
     const { reply } = await answer(other.hello);
     await expect(one.finish(reply)).rejects.toMatchObject({ code: "bad-reply" });
+    const own = await answer(one.hello);
+    expect((await one.finish(own.reply)).id).toBe(own.session.id);
   });
 
   test("cannot answer without the enrolled private key", async () => {
@@ -144,6 +146,13 @@ describe("somebody between the two", () => {
     const { reply } = await answer(hello);
     await finish(reply);
     await expect(finish(reply)).rejects.toMatchObject({ code: "dead" });
+  });
+
+  test("cannot finish one handshake twice at the same time", async () => {
+    const { hello, finish } = await startHandshake();
+    const { reply } = await answer(hello);
+    const ends = await Promise.allSettled([finish(reply), finish(reply)]);
+    expect(ends.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   });
 
   test("cannot send one connector's hello to another that shares its key", async () => {

@@ -29,7 +29,10 @@ export interface InitiateOptions extends SessionOptions {
 
 export interface Initiation {
   hello: Uint8Array;
-  /** May be called once: two sessions from one handshake would use the same keys and nonces twice. */
+  /**
+   * Makes one session: two from one handshake would use the same keys and nonces twice. A reply that does not fit, such
+   * as one to another hello, changes nothing.
+   */
   finish(reply: Uint8Array): Promise<SealSession>;
 }
 
@@ -55,14 +58,21 @@ export async function initiate(opts: InitiateOptions): Promise<Initiation> {
   let privateKey: typeof ephemeral.privateKey | undefined = ephemeral.privateKey;
   async function finish(reply: Uint8Array): Promise<SealSession> {
     if (!privateKey) throw new SealError("dead");
-    const key = privateKey;
-    privateKey = undefined; // dropped now: this is what keeps recorded traffic closed later
     if (reply.length !== REPLY_BYTES || reply[0] !== VERSION) throw new SealError("bad-reply");
-    const fromReply = await openReply(key, hello, reply);
-    const secrets = deriveSession({ fromHello, fromReply, transcript: transcript(hello, reply) });
+    const fromReply = await openReply(privateKey, hello, reply);
+    // A copy: what is derived from is wiped, and another reply may follow.
+    const secrets = deriveSession({
+      fromHello: fromHello.slice(),
+      fromReply,
+      transcript: transcript(hello, reply),
+    });
     if (!timingSafeEqual(confirm(secrets.confirmation), reply.subarray(CONFIRMATION_AT))) {
       throw new SealError("bad-reply");
     }
+    // Once more: the same reply, sent twice, may have been here while this one was opened.
+    if (!privateKey) throw new SealError("dead");
+    privateKey = undefined; // this is what keeps recorded traffic closed later
+    fromHello.fill(0);
     return new Session({
       ...sessionOptions(opts),
       secrets,

@@ -38,7 +38,7 @@ function notRepeated(url: string, message: string) {
 }
 
 /** The HTTP proxy that this zone has to go through. The environment's HTTPS_PROXY is not read: nobody reviewed it. */
-const HttpProxy = z.strictObject({
+export const httpProxy = z.strictObject({
   url: ProxyUrl,
   /** `user:password`, sent as Basic. Read again for each connection. */
   credentials: secretFile().optional(),
@@ -56,7 +56,7 @@ export const natsSettings = z
     caFile: filePath().optional(),
     /** The relay has `handshake_first`: TLS begins before it says anything. */
     tlsFirst: z.boolean().default(false),
-    proxy: HttpProxy.optional(),
+    proxy: httpProxy.optional(),
   })
   .superRefine(({ servers, caFile, tlsFirst, proxy }, context) => {
     const addresses = servers.map(readRelayAddress).flatMap((one) => ("problem" in one ? [] : [one]));
@@ -74,8 +74,10 @@ export type NatsSettings = z.output<typeof natsSettings>;
 
 /** The same in the words of the bus, which knows no settings. */
 export function roadOf({ caFile, tlsFirst, proxy }: Pick<NatsSettings, "caFile" | "tlsFirst" | "proxy">) {
-  if (proxy === undefined) return { caFile, tlsFirst };
-  const { url, credentials } = proxy;
+  return proxy === undefined ? { caFile, tlsFirst } : { caFile, tlsFirst, proxy: proxyOf(proxy) };
+}
+
+export function proxyOf({ url, credentials, caFile }: z.output<typeof httpProxy>) {
   const login = credentials && (async () => (await credentials.read()).revealText());
-  return { caFile, tlsFirst, proxy: { url, caFile: proxy.caFile, login } };
+  return { url, caFile, login };
 }

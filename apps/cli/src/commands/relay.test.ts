@@ -29,7 +29,7 @@ test("a relay takes its new certificate while it runs, on both roads, from the a
   ];
   const before = await Promise.all(roads.map(({ port, websocket }) => shownBy(port, { ca, websocket })));
   const creds = readFileSync(join(all.installation, "trust/relay-operator.creds"));
-  const there = await connectRelayAdmin({ servers: [all.url], creds, tls: { caFile: all.caFile } });
+  const there = await connectRelayAdmin({ servers: [all.url], creds, caFile: all.caFile });
 
   const { code, out } = await renew("--json");
   expect(code).toBe(0);

@@ -1,37 +1,32 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { connectRelayAdmin, type PushedTo, type RelayAdmin } from "@sallyport/infra-nats";
+import { ServiceError } from "@sallyport/contracts";
+import { connectRelayAdmin, inFlags, type PushedTo, type RelayAdmin } from "@sallyport/infra-nats";
 import type { CommandRun } from "@sallyport/runtime";
 import { CommandFailure } from "../command-failure.ts";
 import { type Installation, installationFolder } from "./installation.ts";
+import { type RelayOptions, roadOfOptions } from "./relay-options.ts";
 
-/** The relay as its operator, closed when the command ends. `servers` are the installation's unless told. */
+/** The relay as its operator, closed when the command ends. */
 export async function reachRelay(
   run: CommandRun,
-  installation: Installation,
-  { servers = [] }: { servers?: readonly string[] | undefined } = {},
+  { folder, facts }: Installation,
+  options: RelayOptions,
 ): Promise<RelayAdmin> {
-  const { folder, facts } = installation;
-  const chosen = (servers.length > 0 ? servers : facts.relay.servers).filter((url) =>
-    /^(tls|nats):/.test(url),
-  );
-  if (chosen.length === 0) {
-    const fix = "name one with --server tls://host:4222";
-    throw new CommandFailure("config", "the relay's operator needs an address that begins with tls://", {
-      fix,
-    });
-  }
-  const tls = chosen.every((url) => url.startsWith("nats:"))
-    ? {}
-    : { tls: facts.relay.ca === undefined ? {} : { caFile: join(folder, installationFolder.relayCa) } };
+  const servers = options.server ?? facts.relay.servers;
+  const ca = facts.relay.ca === undefined ? undefined : join(folder, installationFolder.relayCa);
+  const road = roadOfOptions({ ...options, ca });
   try {
     const creds = await readFile(join(folder, installationFolder.relayOperator));
-    const admin = await connectRelayAdmin({ servers: chosen, creds, ...tls });
-    return run.use(admin, "relay");
+    return run.use(await connectRelayAdmin({ servers, creds, ...road }), "relay");
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CommandFailure("unavailable", `the relay at ${chosen.join(", ")} was not reached: ${why}`, {
+    const why = inFlags(cause instanceof Error ? cause.message : String(cause));
+    const what = `the relay at ${servers.join(", ")} was not reached: ${why}`;
+    // What is refused is refused again: the message says which flag to mend.
+    if (cause instanceof ServiceError && cause.code === "denied")
+      throw new CommandFailure("refused", what, { cause });
+    throw new CommandFailure("unavailable", what, {
       setting: "--server",
       fix: "start it, or name an address that this machine reaches; then run this again",
       cause,

@@ -25,8 +25,10 @@ export interface OpenTunnel {
   grants: Grants;
 }
 
-const greetingPatienceMs = 2_000;
-const greetingPauseMs = 500;
+/** Between two greetings, and up to eight times as long where none is answered. A sign of life comes once a second. */
+const pauseMs = 400;
+/** As many may still be answered: one that was lost keeps nobody waiting, and one that is slow is not in vain. */
+const maxGreetings = 3;
 
 /**
  * Keeps one seal session with one enrolled connector: greets it when it is heard, opens a link when it answers, greets
@@ -36,8 +38,11 @@ export class Tunnel {
   readonly enrolment: Enrolment;
   readonly #deps: TunnelDeps;
   #boot: string | undefined;
-  #greeting: { hello: Initiation; since: number } | undefined;
-  #lastGreeting = 0;
+  /** Newest first; another list once none of them counts. */
+  #greetings: Initiation[] = [];
+  #lastGreeting = Number.NEGATIVE_INFINITY;
+  /** Greetings since there was a session. */
+  #unanswered = 0;
   #session: SealSession | undefined;
   #open: OpenTunnel | undefined;
 
@@ -55,16 +60,7 @@ export class Tunnel {
   heard(boot: string): void {
     if (this.#boot !== boot) this.end("the connector was restarted; try again");
     this.#boot = boot;
-    const now = performance.now();
-    const waiting = this.#greeting !== undefined && now - this.#greeting.since < greetingPatienceMs;
-    if (this.#open !== undefined || waiting || now - this.#lastGreeting < greetingPauseMs) return;
-    this.#lastGreeting = now;
-    this.#greet().catch((error: unknown) => {
-      this.#deps.log.error(
-        { err: error, connector: this.enrolment.connector },
-        "a connector could not be greeted",
-      );
-    });
+    this.#greet();
   }
 
   /** This edge stops: the connector is told, so that it ends its upstream requests at once. */
@@ -76,32 +72,34 @@ export class Tunnel {
 
   /** Ends the session; the next sign of life starts a new one. */
   end(reason: string): void {
-    this.#open?.link.close(new ServiceError("unavailable", reason));
-    this.#greeting = undefined;
+    const open = this.#open;
+    this.#forget();
+    open?.link.close(new ServiceError("unavailable", reason));
   }
 
   /** Ends the session and greets at once, if the peer was heard. */
   openAnew(): void {
     this.end("this edge has changed its key; try again");
     this.#lastGreeting = Number.NEGATIVE_INFINITY;
-    if (this.#boot !== undefined) this.heard(this.#boot);
+    this.#greet();
   }
 
   async welcome(reply: Uint8Array): Promise<void> {
-    const greeting = this.#greeting;
-    if (greeting === undefined) return;
-    try {
-      const session = await greeting.hello.finish(reply);
-      if (this.#greeting !== greeting) return session.close();
-      this.#greeting = undefined;
-      this.#start(session);
-    } catch (error) {
-      if (this.#greeting === greeting) this.#greeting = undefined;
-      this.#deps.log.warn(
-        { err: error, connector: this.enrolment.connector },
-        "an answer to a hello does not open",
-      );
+    const greetings = this.#greetings;
+    let problem: unknown;
+    for (const { finish } of [...greetings]) {
+      try {
+        const session = await finish(reply);
+        if (this.#greetings === greetings) this.#start(session);
+        else session.close();
+        return;
+      } catch (error) {
+        problem = error; // It may be the answer to the one before.
+      }
     }
+    if (problem === undefined) return; // nobody waits for it
+    const { connector } = this.enrolment;
+    this.#deps.log.warn({ err: problem, connector }, "an answer to a hello does not open");
   }
 
   record(session: string, bytes: Uint8Array): void {
@@ -110,23 +108,47 @@ export class Tunnel {
 
   /** The connector says that it does not know the session. A hint, and a forged one costs no more than a lost message. */
   reset(session: string): void {
-    if (this.#session?.id === session)
-      this.end(`the ${this.enrolment.zone} has no such session any more; try again`);
+    if (this.#session?.id !== session) return;
+    this.end(`the ${this.enrolment.zone} has no such session any more; try again`);
+    this.#greet();
   }
 
-  async #greet(): Promise<void> {
+  #forget(): void {
+    this.#session = undefined;
+    this.#open = undefined;
+    this.#greetings = [];
+    this.#unanswered = 0;
+  }
+
+  /** Where there is no session, and a peer that was heard. */
+  #greet(): void {
+    if (this.#boot === undefined || this.#open !== undefined) return;
+    const now = performance.now();
+    const pause = pauseMs * 2 ** Math.min(Math.max(this.#unanswered - 1, 0), 3);
+    if (now - this.#lastGreeting < pause) return;
+    this.#lastGreeting = now;
+    this.#unanswered += 1;
+    this.#sendHello().catch((error: unknown) => {
+      const { connector } = this.enrolment;
+      this.#deps.log.error({ err: error, connector }, "a connector could not be greeted");
+    });
+  }
+
+  async #sendHello(): Promise<void> {
     const { signer, road } = this.#deps;
     const { connector, publicKey } = this.enrolment;
-    const hello = await initiate({
+    const greetings = this.#greetings;
+    const greeting = await initiate({
       recipient: publicKey,
       edge: signer.edge,
       connector,
       signingKey: signer.key,
       now: signer.now(),
     });
-    if (this.#open !== undefined) return;
-    this.#greeting = { hello, since: performance.now() };
-    road.send(connector, encodeRoadMessage({ kind: "hello", bytes: hello.hello }));
+    if (this.#greetings !== greetings) return;
+    greetings.unshift(greeting);
+    greetings.splice(maxGreetings);
+    road.send(connector, encodeRoadMessage({ kind: "hello", bytes: greeting.hello }));
   }
 
   #start(session: SealSession): void {
@@ -144,10 +166,12 @@ export class Tunnel {
         log.warn({ connector, detail: error.detail }, error.message);
         session.close();
         if (this.#session !== session) return;
-        this.#session = undefined;
-        this.#open = undefined;
+        this.#forget();
+        // A message was lost, not the peer.
+        this.#greet();
       },
     });
+    this.#forget();
     this.#session = session;
     this.#open = { connector, link, grants: new Grants(link, signer, { connector, session: session.id }) };
     log.info({ connector }, "a tunnel is open");

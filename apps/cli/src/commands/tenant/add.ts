@@ -4,29 +4,30 @@ import { type CommandContext, type CommonOptions, command, outJson } from "../..
 import { CommandFailure } from "../../command-failure.ts";
 import { keepTenant, openInstallation } from "../../installation/installation.ts";
 import { pushAccount, reachRelay } from "../../installation/reach-relay.ts";
+import { type RelayOptions, relayOptions } from "../../installation/relay-options.ts";
 import { installationOption } from "../zone/site.ts";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, RelayOptions {
   installation?: string;
   publicUrl?: string;
-  server?: string[];
 }
 
 export function addCommand(context: CommandContext): Command {
   const { terminal, run } = context;
-  return command(context, {
-    name: "add",
-    summary: "give a tenant an account on the relay, while it runs",
-    more: "Zones are then admitted with --tenant. Running it again changes nothing, and tells the relay again.",
-    examples: [
-      "tenant add other --installation acme",
-      "tenant add other --public-url https://agents.other.example.com --json",
-    ],
-  })
+  return relayOptions(
+    command(context, {
+      name: "add",
+      summary: "give a tenant an account on the relay, while it runs",
+      more: "Zones are then admitted with --tenant. Running it again changes nothing, and tells the relay again.",
+      examples: [
+        "tenant add other --installation acme",
+        "tenant add other --public-url https://agents.other.example.com --json",
+      ],
+    }),
+  )
     .argument("<name>", "the tenant: 1 to 64 of A-Z a-z 0-9 _ -")
     .addOption(installationOption())
     .option("--public-url <url>", "what its agents call (default: as `init` was told, with {tenant} in it)")
-    .option("--server <url...>", "where the relay is reached from here (default: the installation's)")
     .action(async (tenant: string, options: Options) => {
       if (!InstanceName.safeParse(tenant).success)
         throw new CommandFailure("usage", "this is no tenant's name", {
@@ -34,7 +35,7 @@ export function addCommand(context: CommandContext): Command {
         });
       const installation = await openInstallation(options.installation);
       const creds = await keepTenant(installation, { tenant, publicUrl: options.publicUrl });
-      const admin = await reachRelay(run, installation, { servers: options.server });
+      const admin = await reachRelay(run, installation, options);
       const relay = (await pushAccount(admin, installation, tenant)).map(({ server }) => server);
       if (options.json) {
         outJson(terminal, { tenant, creds, relay });

@@ -4,30 +4,31 @@ import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, command, outJson } from "../../base-command.ts";
 import { openInstallation } from "../../installation/installation.ts";
 import { onRelay, reachRelay } from "../../installation/reach-relay.ts";
+import { type RelayOptions, relayOptions } from "../../installation/relay-options.ts";
 import { table } from "../../table.ts";
 import { installationOption } from "./site.ts";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, RelayOptions {
   installation?: string;
   online?: boolean;
-  server?: string[];
 }
 
 export function listCommand(context: CommandContext): Command {
   const { terminal, run } = context;
-  return command(context, {
-    name: "list",
-    summary: "list the instances that have a bundle",
-    examples: ["zone list", "zone list --online --json"],
-  })
+  return relayOptions(
+    command(context, {
+      name: "list",
+      summary: "list the instances that have a bundle",
+      examples: ["zone list", "zone list --online --json"],
+    }),
+  )
     .addOption(installationOption())
     .option("--online", "ask the relay who is connected")
-    .option("--server <url...>", "where the relay is reached from here (default: the installation's)")
     .action(async (options: Options) => {
       const installation = await openInstallation(options.installation);
       const live = new Set<string>();
       if (options.online === true) {
-        const admin = await reachRelay(run, installation, { servers: options.server });
+        const admin = await reachRelay(run, installation, options);
         for (const tenant of installation.facts.tenants) {
           const keys = keysOf(installation.records.filter((one) => one.tenant === tenant));
           for (const key of await onRelay(admin, installation, { tenant, keys })) live.add(key);

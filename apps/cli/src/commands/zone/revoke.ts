@@ -9,13 +9,13 @@ import {
   storeRevocation,
 } from "../../installation/installation.ts";
 import { pushAccount, reachRelay, untilOff } from "../../installation/reach-relay.ts";
+import { type RelayOptions, relayOptions } from "../../installation/relay-options.ts";
 import { handOutText } from "./bundle.ts";
 import { aboutSite, installationOption, type SiteOptions, siteOf, tenantOption } from "./site.ts";
 
-interface Options extends SiteOptions {
+interface Options extends SiteOptions, RelayOptions {
   installation?: string;
   tenant?: string;
-  server?: string[];
 }
 
 /** What is promised: off the relay within this time. */
@@ -24,18 +24,22 @@ const withinMs = 5_000;
 export function revokeCommand(context: CommandContext): Command {
   const { terminal, run } = context;
   return aboutSite(
-    command(context, {
-      name: "revoke",
-      summary: "cut a zone's instance off, for good",
-      more:
-        "The relay ends its connections and takes it back no more. Then hand the bundles that are named to their owners: from\n" +
-        "their installation on, no edge and no broker believes its key. Running it again tells the relay again.",
-      examples: ["zone revoke connector --site paris", "zone revoke runner --site lab --tenant acme --json"],
-    }),
+    relayOptions(
+      command(context, {
+        name: "revoke",
+        summary: "cut a zone's instance off, for good",
+        more:
+          "The relay ends its connections and takes it back no more. Then hand the bundles that are named to their owners: from\n" +
+          "their installation on, no edge and no broker believes its key. Running it again tells the relay again.",
+        examples: [
+          "zone revoke connector --site paris",
+          "zone revoke runner --site lab --tenant acme --json",
+        ],
+      }),
+    ),
   )
     .addOption(installationOption())
     .addOption(tenantOption())
-    .option("--server <url...>", "where the relay is reached from here (default: the installation's)")
     .action(async (zone: string, options: Options) => {
       const installation = await openInstallation(options.installation);
       const known = recordOf(installation, { ...siteOf(zone, options), tenant: options.tenant });
@@ -50,7 +54,7 @@ export function revokeCommand(context: CommandContext): Command {
       const text = handOutText(others);
       const told = async () => {
         const began = Date.now();
-        const admin = await reachRelay(run, installation, { servers: options.server });
+        const admin = await reachRelay(run, installation, options);
         const servers = await pushAccount(admin, installation, tenant);
         const off = await untilOff(admin, installation, { tenant, keys, withinMs });
         return { off, ms: Date.now() - began, servers: servers.map(({ server }) => server) };

@@ -13,30 +13,32 @@ import {
   storeRevocation,
 } from "../../installation/installation.ts";
 import { onRelay, pushAccount, reachRelay } from "../../installation/reach-relay.ts";
+import { type RelayOptions, relayOptions } from "../../installation/relay-options.ts";
 import { refuseRevoked, requestIn } from "./admit.ts";
 import { type BundleOptions, compare, finish, handOutText, outFile } from "./bundle.ts";
 import { aboutSite, installationOption, siteOf, tenantOption } from "./site.ts";
 
-interface Options extends Omit<BundleOptions, "out"> {
+interface Options extends Omit<BundleOptions, "out">, RelayOptions {
   out?: string;
   finish?: boolean;
   force?: boolean;
-  server?: string[];
 }
 
 export function rotateCommand(context: CommandContext): Command {
   return aboutSite(
-    command(context, {
-      name: "rotate",
-      summary: "change a zone's keys while it runs, in two steps",
-      more:
-        "First: the zone makes new keys (`zone request --renew`); this command answers with a bundle, and old and new keys\n" +
-        "both count. Install the other zones' bundles, then its own. Then: --finish ends the old keys.",
-      examples: [
-        "zone rotate connector --site paris --request paris/request.json --out paris.bundle.json",
-        "zone rotate connector --site paris --finish",
-      ],
-    }),
+    relayOptions(
+      command(context, {
+        name: "rotate",
+        summary: "change a zone's keys while it runs, in two steps",
+        more:
+          "First: the zone makes new keys (`zone request --renew`); this command answers with a bundle, and old and new keys\n" +
+          "both count. Install the other zones' bundles, then its own. Then: --finish ends the old keys.",
+        examples: [
+          "zone rotate connector --site paris --request paris/request.json --out paris.bundle.json",
+          "zone rotate connector --site paris --finish",
+        ],
+      }),
+    ),
   )
     .addOption(installationOption())
     .addOption(tenantOption())
@@ -46,7 +48,6 @@ export function rotateCommand(context: CommandContext): Command {
     .option("-y, --yes", "the fingerprint was compared; do not ask")
     .option("--finish", "end the old keys: the zone is seen on the relay with its new one")
     .option("--force", "with --finish: end them though it is not")
-    .option("--server <url...>", "where the relay is reached from here (default: the installation's)")
     .action(async (zone: string, options: Options) => {
       const installation = await openInstallation(options.installation);
       const record = recordOf(installation, { ...siteOf(zone, options), tenant: options.tenant });
@@ -100,7 +101,7 @@ async function endOldKeys(
     const fix = "begin one with --request";
     throw new CommandFailure("failed", `no change of ${zone} ${instance}'s keys is under way`, { fix });
   }
-  const admin = await reachRelay(run, installation, { servers: options.server });
+  const admin = await reachRelay(run, installation, options);
   const live = await onRelay(admin, installation, { tenant, keys: [keys.nats, retiring.nats] });
   if (options.force !== true && (live.includes(retiring.nats) || !live.includes(keys.nats))) {
     const what = `${zone} ${instance} is not on the relay with its new key${live.length > 0 ? ", but with its old one" : ""}`;

@@ -3,13 +3,15 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { connectBus } from "@sallyport/bus";
 import { ServiceError } from "@sallyport/contracts";
+import { inFlags } from "@sallyport/infra-nats";
 import { type Bundle, problemsWithFolder, readInstalled, writeConnectFiles } from "@sallyport/installation";
 import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, command, outJson } from "../../base-command.ts";
 import { CommandFailure } from "../../command-failure.ts";
+import { type ProxyOptions, proxyOptions, roadOfOptions } from "../../installation/relay-options.ts";
 import { checkBundle, readBundle, refuse } from "./check-bundle.ts";
 
-export interface VerifyOptions extends CommonOptions {
+export interface VerifyOptions extends CommonOptions, ProxyOptions {
   operator?: string;
   dir?: string;
   online?: boolean;
@@ -19,17 +21,19 @@ const silent = { info: () => {}, warn: () => {}, error: () => {} };
 
 export function verifyCommand(context: CommandContext): Command {
   const { terminal } = context;
-  return command(context, {
-    name: "verify",
-    summary: "check a bundle, and change nothing",
-    more:
-      "Who signed it and that it is as it was signed; that its NATS user was signed by its account, and that by the operator;\n" +
-      "that the relay's authority counts now. With --dir, that its keys are this zone's; with --online, that the relay takes it.",
-    examples: [
-      "zone verify paris.bundle.json --operator OA…",
-      "zone verify paris.bundle.json --dir paris/ --online",
-    ],
-  })
+  return proxyOptions(
+    command(context, {
+      name: "verify",
+      summary: "check a bundle, and change nothing",
+      more:
+        "Who signed it and that it is as it was signed; that its NATS user was signed by its account, and that by the operator;\n" +
+        "that the relay's authority counts now. With --dir, that its keys are this zone's; with --online, that the relay takes it.",
+      examples: [
+        "zone verify paris.bundle.json --operator OA…",
+        "zone verify paris.bundle.json --dir paris/ --online",
+      ],
+    }),
+  )
     .argument("<bundle>", "the file from the operator")
     .option("--operator <key>", "whose it must be, O…")
     .option("--dir <folder>", "the zone's folder, which has its keys")
@@ -44,7 +48,7 @@ export function verifyCommand(context: CommandContext): Command {
       const known = folder === undefined ? undefined : (await readInstalled(folder))?.operator;
       refuse(file, checkBundle(bundle, { known, named: options.operator }));
       if (folder !== undefined) refuse(file, await problemsWithFolder(bundle, folder));
-      if (folder !== undefined && options.online === true) await tryRelay(bundle, folder);
+      if (folder !== undefined && options.online === true) await tryRelay(bundle, { folder, options });
       const checked = [
         "signature",
         "JWTs",
@@ -67,7 +71,11 @@ export function verifyCommand(context: CommandContext): Command {
 }
 
 /** Connects as the zone does, from a folder of the moment: nothing is installed by looking. */
-async function tryRelay(bundle: Bundle, folder: string): Promise<void> {
+async function tryRelay(
+  bundle: Bundle,
+  { folder, options }: { folder: string; options: ProxyOptions },
+): Promise<void> {
+  const { proxy } = roadOfOptions({ proxy: options.proxy, proxyCredentials: options.proxyCredentials });
   const scratch = await mkdtemp(join(tmpdir(), "sallyport-verify-"));
   try {
     const { creds, caFile } = await writeConnectFiles(bundle, { from: folder, to: scratch });
@@ -75,7 +83,7 @@ async function tryRelay(bundle: Bundle, folder: string): Promise<void> {
       servers: bundle.relay.servers,
       who: { zone: bundle.zone, instance: bundle.instance },
       credentials: { creds },
-      caFile,
+      ...{ caFile, proxy },
       log: silent,
       patienceMs: 0,
     });
@@ -83,7 +91,7 @@ async function tryRelay(bundle: Bundle, folder: string): Promise<void> {
   } catch (cause) {
     if (!(cause instanceof ServiceError)) throw cause;
     const refused = cause.code === "denied";
-    throw new CommandFailure(refused ? "refused" : "unavailable", cause.message, {
+    throw new CommandFailure(refused ? "refused" : "unavailable", inFlags(cause.message), {
       fix: refused
         ? "the operator revoked it, or the relay is another operator's"
         : "check the way to the relay",
