@@ -93,6 +93,13 @@ const layers: readonly Layer[] = [
     because: "the local stack starts apps as processes; of the command line it shows what a person would see",
   },
   {
+    of: /^infra\/nats$/,
+    may: /^packages\/(?:contracts|bus|zone|installation)$/,
+    testsMayToo: /^packages\//,
+    because:
+      "a relay is generated from contracts; its operator goes to it by the roads that zones have, and keeps files as they do",
+  },
+  {
     of: /^infra\//,
     may: contracts,
     testsMayToo: /^packages\//,

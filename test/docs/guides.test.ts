@@ -272,7 +272,7 @@ test("the lease rules of the guide fit its credentials", () => {
 test("the command line takes the settings that the guide gives it", async () => {
   // Read before anything is looked for: creds that NATS cannot use come after settings that cannot be used.
   const text = configs.get("sallyport") ?? "";
-  const file = write("sallyport", text.replaceAll("tls://relay.example.com:4222", "nats://127.0.0.1:1"));
+  const file = write("sallyport", text.replaceAll("tls://relay.example.com:4222", "tls://127.0.0.1:1"));
   const { code, err } = await run("cli", ["status", "--config", file], { folder });
   expect(err).toContain("setting: nats.");
   expect(code).not.toBe(78);
