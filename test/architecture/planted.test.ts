@@ -15,6 +15,7 @@ beforeEach(() => {
     declare(`apps/${folder}`, `@sallyport/${folder}`);
   declare("infra/local", "@sallyport/infra-local");
   declare("infra/nats", "@sallyport/infra-nats");
+  declare("infra/vault", "@sallyport/infra-vault");
   declare("examples/issuer", "@sallyport/example-issuer");
   declare("test", "@sallyport/test");
 });
@@ -62,7 +63,7 @@ test.each([
   ["apps/broker/a.ts", 'import "@sallyport/testkit";', "apps meet over the bus"],
   ["infra/local/a.ts", 'import "@sallyport/edge";', "starts apps as processes"],
   ["infra/vault/a.ts", 'import "@sallyport/bus";', "generated from contracts"],
-  ["infra/nats/a.ts", 'import "@sallyport/gate";', "the roads that zones have"],
+  ["infra/nats/a.ts", 'import "@sallyport/grant";', "the roads that zones have"],
   ["examples/issuer/a.ts", 'import "@sallyport/contracts";', "not ours"],
   ["test/e2e/a.test.ts", 'import "@sallyport/cli";', "tested from outside"],
   ["apps/broker/a.ts", 'import "@sallyport/nowhere";', "no package of the workspace has that name"],
