@@ -81,13 +81,17 @@ describe("connecting", () => {
       config: `authorization { users = [ ${users[1]} ] }`,
     });
     started.push(after);
-    const log = join(dir, "nats-server.log");
-    await until(
-      "a refused reconnect",
-      async () => (await readFile(log, "utf8")).includes("authentication error"),
-      { within: 10_000 },
-    );
+    const refusals = async () => {
+      const log = await readFile(join(dir, "nats-server.log"), "utf8");
+      const times = log.matchAll(/ (\S+ \S+) \[ERR\].* authentication error/g);
+      return [...times].map(([, time = ""]) => Date.parse(`${time.replaceAll("/", "-")}Z`));
+    };
+    await until("a second refusal", async () => (await refusals()).length > 1, { within: 15_000 });
     expect(bus.connected()).toBe(false);
+    const [first = 0, second = 0] = await refusals();
+    expect(second - first, "it is not tried several times a second").toBeGreaterThan(4_000);
+    expect(before.logged.filter((line) => line.includes("refuses this user"))).toHaveLength(1);
+    expect(before.logged.join()).not.toContain("reports an error");
     await writeFile(nkey, `${text(keys[1].getSeed())}\n`);
     await until("the bus coming back with the new key", () => bus.connected(), { within: 10_000 });
     await after.stop();

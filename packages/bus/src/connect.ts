@@ -6,7 +6,7 @@ import {
   nkeyAuthenticator,
 } from "@nats-io/nats-core";
 import { ServiceError, subjectToken, type ZoneInstance } from "@sallyport/contracts";
-import { type BusLog, dialNats } from "./dial-nats.ts";
+import { type BusLog, dialNats, isRefusal } from "./dial-nats.ts";
 import { Inbox } from "./inbox.ts";
 import type { RelayRoad } from "./relay/dial.ts";
 import { Journey } from "./relay/journey.ts";
@@ -115,6 +115,9 @@ async function watchStatus(
         log.error({}, problem);
         await nats.close();
       }
+    } else if (status.type === "error" && isRefusal(status.error)) {
+      const told = { server: journey.server, problem: status.error.message };
+      if (journey.refused()) log.error(told, "NATS refuses this user: check nats.creds; trying every 5 s");
     } else if (status.type === "error") {
       log.error({ problem: status.error.message }, "NATS reports an error");
     }

@@ -96,7 +96,8 @@ function connectionOptions(options: DialOptions, journey: Journey): RoadOptions 
 
 const withoutLogin = (url: string) => url.replace(/\/\/.*@/, "//…@");
 
-function isRefusal(error: unknown): boolean {
+/** Pure: it does not take who this says to be. */
+export function isRefusal(error: unknown): boolean {
   return (
     error instanceof Error &&
     !(error instanceof ServiceError) &&

@@ -12,6 +12,7 @@ export class Journey implements RelayJourney {
   readonly #problems = new Map<string, ServiceError>();
   readonly #servers: readonly string[];
   readonly #log: JourneyLog;
+  #refused = false;
   #over = false;
 
   constructor(servers: readonly string[], log: JourneyLog) {
@@ -32,8 +33,16 @@ export class Journey implements RelayJourney {
       this.#log.warn({ server, problem: why.message, detail: why.detail }, "NATS is not reached this way");
   }
 
-  /** Whether waiting helps nowhere: somebody has to mend something for each server. */
+  /** A server that was reached does not take this user. Returns whether that is news. */
+  refused(): boolean {
+    const news = !this.#refused;
+    this.#refused = true;
+    return news;
+  }
+
+  /** Whether waiting helps nowhere: somebody has to mend something for each server, or who this is. */
   hopeless(): boolean {
+    if (this.#refused) return true;
     return this.#servers.every((server) => this.#problems.get(server)?.code === "denied");
   }
 
@@ -46,6 +55,7 @@ export class Journey implements RelayJourney {
 
   arrived(): void {
     this.#problems.clear();
+    this.#refused = false;
   }
 
   /** What is broken off from here on is no problem. */
