@@ -17,7 +17,7 @@ export {
   TokenFacts,
   type UnsignedBundle,
 } from "./src/bundle.ts";
-export { type BundleProblem, problemsOfBundle } from "./src/check-bundle.ts";
+export { type BundleProblem, problemsOfAuthority, problemsOfBundle } from "./src/check-bundle.ts";
 export {
   type InstallReport,
   installBundle,

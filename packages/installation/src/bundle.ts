@@ -16,17 +16,22 @@ const RelayUrl = z
   .max(300)
   .regex(/^(tls|wss|nats|ws):\/\/[^\s/]+\/?$/, "tls://host:port or wss://host:port");
 
-/** Where agents' tokens come from, and what they are for. */
-export const TokenFacts = z.strictObject({ issuer: Url, publicUrl: Url, jwksUrl: Url });
+/** One or more certificates, PEM. */
+const Authorities = z.string().max(64 * 1024);
+
+/** Where agents' tokens come from, and what they are for. Without `ca` the system's authorities vouch for `jwksUrl`. */
+export const TokenFacts = z.strictObject({
+  issuer: Url,
+  publicUrl: Url,
+  jwksUrl: Url,
+  ca: Authorities.optional(),
+});
 export type TokenFacts = z.output<typeof TokenFacts>;
 
 /** How the relay is reached. Without `ca` the system's authorities vouch for it. */
 export const RelayFacts = z.strictObject({
   servers: z.array(RelayUrl).min(1).max(16),
-  ca: z
-    .string()
-    .max(64 * 1024)
-    .optional(),
+  ca: Authorities.optional(),
 });
 export type RelayFacts = z.output<typeof RelayFacts>;
 

@@ -30,7 +30,11 @@ export function problemsOfBundle(bundle: Bundle, expected: BundleExpectation): B
     const what = `it is of another operator, ${bundle.operator}; this zone takes those of ${expected.operator}`;
     return [{ what, fix: "use a bundle of your own operator; nothing of this one was used" }];
   }
-  return [...jwtProblems(bundle, expected.now), ...authorityProblems(bundle, expected.now)];
+  return [
+    ...jwtProblems(bundle, expected.now),
+    ...problemsOfAuthority("relay", bundle.relay.ca, expected.now),
+    ...problemsOfAuthority("issuer", bundle.tokens?.ca, expected.now),
+  ];
 }
 
 /** The user's JWT is for this key and name, signed by an account that the operator signed, and not cut off in it. */
@@ -62,16 +66,20 @@ function verified<T>(jwt: string): ClaimsData<T> | undefined {
 }
 
 /** Of several authorities, as in a change from one to the next, one that counts now is enough. */
-function authorityProblems({ relay }: Bundle, now: Date): BundleProblem[] {
-  if (relay.ca === undefined) return [];
+export function problemsOfAuthority(
+  of: "relay" | "issuer",
+  ca: string | undefined,
+  now: Date,
+): BundleProblem[] {
+  if (ca === undefined) return [];
   let authorities: X509Certificate[];
   try {
-    authorities = relay.ca
+    authorities = ca
       .split(/(?<=-----END CERTIFICATE-----)/)
       .filter((one) => one.trim() !== "")
       .map((one) => new X509Certificate(one));
   } catch {
-    return [{ what: "the relay's authority in it is not a certificate", fix: anew }];
+    return [{ what: `the ${of}'s authority in it is not a certificate`, fix: anew }];
   }
   const problems = authorities.map((one) => {
     if (one.validToDate <= now) return `expired on ${one.validToDate.toISOString()}`;
@@ -80,6 +88,6 @@ function authorityProblems({ relay }: Bundle, now: Date): BundleProblem[] {
     return one.ca ? undefined : "is no authority, but an ordinary certificate";
   });
   if (problems.some((problem) => problem === undefined)) return [];
-  const fix = "ask the operator for a bundle with the relay's present authority";
-  return [{ what: `the relay's authority ${problems.join("; ") || "is missing"}`, fix }];
+  const fix = `ask the operator for a bundle with the ${of}'s present authority`;
+  return [{ what: `the ${of}'s authority ${problems.join("; ") || "is missing"}`, fix }];
 }

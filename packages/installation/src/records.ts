@@ -107,8 +107,9 @@ interface Tokens {
 }
 
 function tokensOf(facts: Tokens, tenant: string): TokenFacts {
-  const { issuer, jwksUrl } = facts.tokens;
+  const { issuer, jwksUrl, ...ca } = facts.tokens;
   return {
+    ...ca,
     issuer: named(issuer, tenant),
     publicUrl: publicUrlOf(facts, tenant),
     jwksUrl: named(jwksUrl, tenant),

@@ -11,6 +11,7 @@ export const zoneFolder = {
   grantKey: "grant.key",
   creds: "nats.creds",
   relayCa: "relay-ca.pem",
+  issuerCa: "issuer-ca.pem",
   edges: "edges",
   enrolments: "enrolments",
   installed: "installed.json",
@@ -31,6 +32,7 @@ export const ownSettings = [
 export function publicFilesOf(bundle: Bundle): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   if (bundle.relay.ca !== undefined) files.set(zoneFolder.relayCa, withLineEnd(bundle.relay.ca));
+  if (bundle.tokens?.ca !== undefined) files.set(zoneFolder.issuerCa, withLineEnd(bundle.tokens.ca));
   for (const [edge, keys] of Object.entries(bundle.edges ?? {}))
     files.set(join(zoneFolder.edges, `${edge}.pem`), keys.map(withLineEnd).join(""));
   for (const enrolment of bundle.enrolments ?? [])
@@ -55,7 +57,11 @@ export function settingsOf(bundle: Bundle): string {
       tokens === undefined ? {} : { edge: { url: tokens.publicUrl }, issuer: { url: tokens.issuer } };
     return yaml(bundle, { nats: { ...nats, instance }, ...more, ...bundle.settings });
   }
-  const issuer = tokens && { issuer: tokens.issuer, jwksUrl: tokens.jwksUrl };
+  const issuer = tokens && {
+    issuer: tokens.issuer,
+    jwksUrl: tokens.jwksUrl,
+    ...(tokens.ca === undefined ? {} : { caFile: zoneFolder.issuerCa }),
+  };
   return yaml(bundle, {
     instance,
     ...(zone === "collector" ? {} : { tenant }),

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { problemsOfAuthority } from "@sallyport/installation";
 import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, command, outJson } from "../base-command.ts";
 import { CommandFailure } from "../command-failure.ts";
@@ -15,6 +16,7 @@ interface Options extends CommonOptions {
   issuer: string;
   publicUrl: string;
   jwksUrl?: string;
+  issuerCa?: string;
   relayFolder?: string;
   data: string;
   maxBytes: string;
@@ -47,6 +49,10 @@ export function initCommand(context: CommandContext): Command {
     .requiredOption("--public-url <url>", "what agents call; {tenant} in it is the tenant's name")
     .option("--jwks-url <url>", "the issuer's keys (default: as its metadata says)")
     .option(
+      "--issuer-ca <file>",
+      "PEM of the authority that signed the issuer's certificate (default: the system's own); with --jwks-url",
+    )
+    .option(
       "--relay-folder <folder>",
       "where relay/ will be on the relay's machine (default: where it is made)",
     )
@@ -61,14 +67,22 @@ export function initCommand(context: CommandContext): Command {
       }
       if (options.ca !== undefined && options.makeCa === true)
         throw new CommandFailure("usage", "give one of --ca and --make-ca", { setting: "--ca" });
+      if (options.issuerCa !== undefined && options.jwksUrl === undefined)
+        throw new CommandFailure("usage", "this command asks the issuer as the system trusts it", {
+          setting: "--jwks-url",
+          fix: "say where its keys are: they are not asked for here",
+        });
       const jwksUrl = options.jwksUrl ?? (await issuerMetadata(options.issuer)).metadata.jwks_uri;
       const maxBytes = Number(options.maxBytes);
       if (!Number.isSafeInteger(maxBytes) || maxBytes <= 0)
         throw new CommandFailure("usage", "give a number of bytes", { setting: "--max-bytes" });
       const made = await makeInstallation(folder, {
         ...{ tenants: options.tenant, servers: options.relay, cluster: options.cluster === true },
-        tokens: { issuer: options.issuer, publicUrl: options.publicUrl, jwksUrl },
-        authority: options.makeCa === true ? "make" : options.ca && pem(options.ca),
+        tokens: {
+          ...{ issuer: options.issuer, publicUrl: options.publicUrl, jwksUrl },
+          ...(options.issuerCa === undefined ? {} : { ca: authorityIn(options.issuerCa, "issuer") }),
+        },
+        authority: options.makeCa === true ? "make" : options.ca && authorityIn(options.ca, "relay"),
         relayFolder: options.relayFolder ?? join(folder, "relay"),
         ...{ data: options.data, maxBytes },
       }).catch(notWritten);
@@ -92,13 +106,18 @@ function notWritten(cause: unknown): never {
   });
 }
 
-function pem(file: string): string {
+function authorityIn(file: string, of: "relay" | "issuer"): string {
+  const setting = of === "relay" ? "--ca" : "--issuer-ca";
+  let pem: string;
   try {
-    return readFileSync(file, "utf8");
+    pem = readFileSync(file, "utf8");
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code;
-    throw new CommandFailure("usage", `${file} cannot be read (${why})`, { setting: "--ca", cause });
+    throw new CommandFailure("usage", `${file} cannot be read (${why})`, { setting, cause });
   }
+  const [problem] = problemsOfAuthority(of, pem, new Date());
+  if (problem === undefined) return pem;
+  throw new CommandFailure("usage", `${file}: ${problem.what}`, { setting });
 }
 
 function next(folder: string, { tenant, relay, makeCa, relayFolder }: Options): string {

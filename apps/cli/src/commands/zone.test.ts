@@ -91,6 +91,38 @@ test("init changes nothing that is there, and says which setting is wrong", asyn
   expect(existsSync(at("other"))).toBe(false);
 });
 
+test("an issuer's own authority is in the bundles of those who ask for its keys, and stands in their settings", async () => {
+  const authority = at("acme/relay/relay-ca.pem");
+  await good(init("private", "--make-ca", "--issuer-ca", authority));
+  for (const [zone, site, more] of [
+    ["edge", "edge-9", []],
+    ["broker", "broker-9", []],
+    ["connector", "naples", ["--servers", "crm"]],
+  ] as const) {
+    await request(zone, site);
+    const args = ["--installation", at("private"), "--request", at(`${site}/request.json`), "--yes"];
+    await good(
+      sallyport(["zone", "bundle", zone, "--site", site, ...args, "--out", at(`${site}.json`), ...more]),
+    );
+    await good(install(at(`${site}.json`), site, "--operator", json(`${site}.json`).operator));
+  }
+  for (const [site, zone] of [
+    ["edge-9", "edge"],
+    ["naples", "connector"],
+  ]) {
+    expect(readFileSync(at(`${site}/issuer-ca.pem`), "utf8")).toBe(readFileSync(authority, "utf8"));
+    expect(parse(readFileSync(at(`${site}/${zone}.yaml`), "utf8")).tokens.caFile).toBe("issuer-ca.pem");
+  }
+  expect(existsSync(at("broker-9/issuer-ca.pem"))).toBe(false);
+
+  const wrong = await init("never", "--make-ca", "--issuer-ca", at("acme/relay/tls.crt"));
+  expect(wrong).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/is no authority, but an ordinary certificate[\s\S]*setting: --issuer-ca/),
+  });
+  expect(existsSync(at("never"))).toBe(false);
+});
+
 test("a request holds public halves alone; the keys stay, and are never overwritten", async () => {
   for (const site of ["paris", "edge-1"])
     expect(secretsIn(JSON.stringify(json(`${site}/request.json`)))).toEqual([]);
@@ -179,7 +211,12 @@ test.each<[string, RegExp, (value: Bundle) => void]>([
 test("another operator's bundle, another zone's keys, and an expired authority are refused, each in its words", async () => {
   const stale = createRelayAuthority(["relay.example.com"], new Date(Date.now() - 12 * 365 * 86_400_000));
   writeFileSync(at("stale.pem"), stale.authority.certificate);
-  await good(init("elsewhere", "--ca", at("stale.pem")));
+  const late = await init("elsewhere", "--ca", at("stale.pem"));
+  expect(late).toMatchObject({ code: 2, err: expect.stringMatching(/expired on[\s\S]*setting: --ca/) });
+  await good(init("elsewhere", "--make-ca"));
+  const facts = json("elsewhere/installation.json");
+  facts.relay.ca = stale.authority.certificate;
+  writeFileSync(at("elsewhere/installation.json"), JSON.stringify(facts));
   const args = ["--installation", at("elsewhere"), "--request", at("edge-1/request.json"), "--yes"];
   await good(
     sallyport(["zone", "bundle", "edge", "--site", "edge-1", ...args, "--out", at("elsewhere.json")]),

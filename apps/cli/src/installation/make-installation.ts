@@ -12,7 +12,7 @@ export interface InstallationPlan {
   tenants: readonly string[];
   /** Where zones reach the relay. */
   servers: readonly string[];
-  tokens: { issuer: string; publicUrl: string; jwksUrl: string };
+  tokens: { issuer: string; publicUrl: string; jwksUrl: string; ca?: string };
   /** PEM; `make` for one of its own; undefined for the system's. */
   authority: string | undefined;
   /** Where the folder `relay` will be on the relay's machine. */
