@@ -17,6 +17,7 @@ export { type Moto, startMoto } from "./src/moto.ts";
 export { type NatsOptions, type NatsServer, startNats } from "./src/nats.ts";
 export { type OpenBao, type OpenBaoOptions, startOpenBao } from "./src/openbao.ts";
 export { type Postgres, type PostgresOptions, startPostgres } from "./src/postgres.ts";
+export { type AnotherUser, anotherUser } from "./src/process/another-user.ts";
 export { freePort } from "./src/process/place.ts";
 export { type Exit, type Server, type ServerSpec, startServer } from "./src/process/server.ts";
 export { unmountBelow } from "./src/process/unmount-below.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { impassable, reachableBubblewrap } from "@sallyport/isolation";
-import { findTool } from "@sallyport/testkit";
+import { type AnotherUser, anotherUser, findTool } from "@sallyport/testkit";
 import { buildPrograms } from "./programs.ts";
 import type { BoundaryReport } from "./run-boundary.ts";
 import { runnerCommand } from "./runner-command.ts";
@@ -44,10 +44,15 @@ export async function runList({ uid, only, within }: RunnerOptions = {}): Promis
     ...(only ? { only } : {}),
   };
   const fixture = fileURLToPath(new URL("./run-list.fixture.ts", import.meta.url));
-  const node = [process.execPath, "--disable-warning=ExperimentalWarning", fixture, JSON.stringify(options)];
-  const { command, args, env } = runnerCommand([...(within?.(bwrap) ?? []), ...node], { secret, canaryFile });
+  const { through, seen } = uid === undefined ? ourselves : await anotherUser(uid, folder);
+  const node = [seen(process.execPath), "--disable-warning=ExperimentalWarning", seen(fixture)];
+  const runner = runnerCommand([...(within?.(bwrap) ?? []), ...node, JSON.stringify(options)], {
+    secret,
+    canaryFile,
+  });
+  const [command = "", ...args] = [...through, runner.command, ...runner.args];
   try {
-    const child = spawn(command, args, { env, cwd: "/", ...(uid === undefined ? {} : { uid, gid: uid }) });
+    const child = spawn(command, args, { env: runner.env, cwd: "/" });
     const said = { out: "", err: "" };
     child.stdout.on("data", (chunk: Buffer) => {
       said.out += chunk;
@@ -62,6 +67,8 @@ export async function runList({ uid, only, within }: RunnerOptions = {}): Promis
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+const ourselves: AnotherUser = { through: [], seen: (path) => path };
 
 const openToAll = async (): Promise<string> =>
   (await impassable(tmpdir())) === undefined ? tmpdir() : "/var/tmp";

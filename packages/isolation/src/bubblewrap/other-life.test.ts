@@ -5,12 +5,12 @@ import { chmod, readdir, readFile, readlink, rm, writeFile } from "node:fs/promi
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { findTool, leakCheck, until } from "@sallyport/testkit";
+import { type AnotherUser, anotherUser, findTool, leakCheck, until } from "@sallyport/testkit";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Capabilities } from "../capabilities.ts";
 import { insideAgent } from "../probe/inside.ts";
 import { bubblewrapDriver } from "./driver.ts";
-import { impassable } from "./passable.ts";
+import { reachableBubblewrap } from "./reachable.ts";
 import { isRoot, MiB, openWorld, passableFolder } from "./world.fixture.ts";
 
 afterAll(leakCheck);
@@ -18,19 +18,26 @@ afterAll(leakCheck);
 /** Another user, of whom nothing else runs. */
 const nobodyElse = 1_999_999_001;
 
+const ourselves: AnotherUser = { through: [], seen: (path) => path };
+
 interface Runner {
   readonly process: ChildProcess;
   readonly line: Promise<string>;
 }
 
-function startRunner(task: string, args: readonly unknown[], uid?: number): Runner {
+function startRunner(
+  task: string,
+  args: readonly unknown[],
+  { through, seen }: AnotherUser = ourselves,
+): Runner {
   const main = fileURLToPath(new URL("./run-driver.fixture.ts", import.meta.url));
-  const child = spawn(process.execPath, [main, task, ...args.map((each) => JSON.stringify(each))], {
+  const node = [seen(process.execPath), seen(main), task, ...args.map((each) => JSON.stringify(each))];
+  const [command = "", ...rest] = [...through, ...node];
+  const child = spawn(command, rest, {
     env: { CANARY: "a secret of the runner" },
     cwd: "/",
     // Number 50 is one that its sandboxes must not inherit; Node itself closes the first few.
     stdio: ["ignore", "pipe", "inherit", ...Array<"ignore">(47).fill("ignore"), "pipe"],
-    ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   return {
     process: child,
@@ -115,43 +122,41 @@ describe.skipIf(!isRoot)("a runner that was killed (skipped: this is not root)",
   });
 });
 
-/** Another user runs Node and this source from where they are, and bubblewrap from the cache. */
-const othersCanRun =
-  isRoot && (await Promise.all([import.meta.dirname, process.execPath].map(impassable))).every((at) => !at);
-
-describe.skipIf(!othersCanRun)(
-  "a runner that is not root (skipped: this is not root, or others cannot read this checkout)",
-  () => {
-    it("isolates as well, declares what it lacks, and refuses a spec that needs it", async () => {
-      const folder = await passableFolder();
-      await chmod(folder, 0o777);
-      await writeFile(join(folder, "agent"), insideAgent, { mode: 0o755 });
-      const options = { bwrap: await findTool("bwrap"), name: "other", state: join(folder, "state") };
-      const spec = {
-        agent: { file: join(folder, "agent") },
-        workspace: { bytes: MiB },
-        temporaryBytes: MiB,
-        limits: { memoryBytes: 64 * MiB },
+describe.skipIf(!isRoot)("a runner that is not root (skipped: there is no root to make another user)", () => {
+  it("isolates as well, declares what it lacks, and refuses a spec that needs it", async () => {
+    const folder = await passableFolder();
+    await chmod(folder, 0o777);
+    await writeFile(join(folder, "agent"), insideAgent, { mode: 0o755 });
+    const bwrap = await reachableBubblewrap(await findTool("bwrap"), folder);
+    const options = { bwrap, name: "other", state: join(folder, "state") };
+    const spec = {
+      agent: { file: join(folder, "agent") },
+      workspace: { bytes: MiB },
+      temporaryBytes: MiB,
+      limits: { memoryBytes: 64 * MiB },
+    };
+    try {
+      const { line, process: runner } = startRunner(
+        "probe",
+        [options, spec],
+        await anotherUser(nobodyElse, folder),
+      );
+      const { capabilities, refusal } = JSON.parse(await line) as {
+        capabilities: Capabilities;
+        refusal: unknown;
       };
-      try {
-        const { line, process: runner } = startRunner("probe", [options, spec], nobodyElse);
-        const { capabilities, refusal } = JSON.parse(await line) as {
-          capabilities: Capabilities;
-          refusal: unknown;
-        };
-        if (runner.exitCode === null) await once(runner, "exit");
-        expect(capabilities.class).toEqual({ user: "shared-uid", limits: "prlimit", workspace: "tmpfs" });
-        const unproven = capabilities.checks.filter(({ proven }) => !proven);
-        expect(unproven.map(({ protects }) => protects).sort()).toEqual([
-          "limits.cpus",
-          "limits.memoryBytes",
-          "workspace.base",
-          "workspace.inodes",
-        ]);
-        expect(refusal).toMatchObject({ code: "refused", field: "limits.memoryBytes" });
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
-    });
-  },
-);
+      if (runner.exitCode === null) await once(runner, "exit");
+      expect(capabilities.class).toEqual({ user: "shared-uid", limits: "prlimit", workspace: "tmpfs" });
+      const unproven = capabilities.checks.filter(({ proven }) => !proven);
+      expect(unproven.map(({ protects }) => protects).sort()).toEqual([
+        "limits.cpus",
+        "limits.memoryBytes",
+        "workspace.base",
+        "workspace.inodes",
+      ]);
+      expect(refusal).toMatchObject({ code: "refused", field: "limits.memoryBytes" });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
