@@ -22,13 +22,19 @@ async function ours(): Promise<readonly string[]> {
   const mounts = await textOf("/proc/self/mounts");
   const mounted = mounts.split("\n").filter((line) => line.includes("/sallyport-"));
   const networks = (await entries("/run/netns")).filter((name) => /^sp(\d+|-probe)-/.test(name));
-  const files = (await entries(tmpdir())).filter((name) => name.startsWith("sallyport-"));
+  // Not the first where it is closed to the users of sandboxes.
+  const files = await Promise.all([...new Set([tmpdir(), "/tmp", "/var/tmp"])].map(temporaryFiles));
   return [
     ...(await cgroups("/sys/fs/cgroup")),
     ...mounted.map((line) => `mount ${line}`),
     ...networks.map((name) => `network ${name}`),
-    ...files.map((name) => join(tmpdir(), name)),
+    ...files.flat(),
   ];
+}
+
+async function temporaryFiles(folder: string): Promise<readonly string[]> {
+  const ours = (await entries(folder)).filter((name) => name.startsWith("sallyport-"));
+  return ours.map((name) => join(folder, name));
 }
 
 /** Runners' groups, wherever they are; not what is in them. */
