@@ -25,7 +25,7 @@ export {
   readInstalled,
   writeConnectFiles,
 } from "./src/install-bundle.ts";
-export { bundleFor, InstallationFacts, InstanceRecord, toldOf } from "./src/records.ts";
+export { bundleFor, InstallationFacts, InstanceRecord, publicUrlOf, toldOf } from "./src/records.ts";
 export { createRelayAuthority, renewRelayCertificate } from "./src/relay-authority.ts";
 export { requestFingerprint, ZoneKeys, ZoneRequest } from "./src/request.ts";
 export { secretsIn } from "./src/secrets-in.ts";

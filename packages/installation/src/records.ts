@@ -116,7 +116,8 @@ function tokensOf(facts: Tokens, tenant: string): TokenFacts {
   };
 }
 
-function publicUrlOf({ tokens, publicUrls }: Tokens, tenant: string): string {
+/** Pure: what a tenant's agents call. */
+export function publicUrlOf({ tokens, publicUrls }: Tokens, tenant: string): string {
   return publicUrls?.[tenant] ?? named(tokens.publicUrl, tenant);
 }
 

@@ -50,6 +50,8 @@ test("running it again changes nothing, and tells the relay again", async () => 
   await all.relay.restart();
   await expect(provision("other")).rejects.toThrow(/refuses provisioner/);
   expect(await add("other")).toMatchObject({ code: 0 });
+  const moved = await add("other", "--public-url", "https://elsewhere.example.com");
+  expect(moved).toMatchObject({ code: 77, err: expect.stringContaining("with https://other.example.com") });
   expect(["trust/trust.json", "creds/other/provisioner.creds", "installation.json"].map(read)).toEqual(
     before,
   );

@@ -15,6 +15,7 @@ import {
   bundleFor,
   InstallationFacts,
   InstanceRecord,
+  publicUrlOf,
   readIfThere,
   replaceFile,
   signBundle,
@@ -142,6 +143,12 @@ export async function keepTenant(
 ): Promise<string> {
   const { folder, trust, facts } = installation;
   const at = (name: string) => join(folder, name);
+  const there = facts.tenants.includes(tenant) ? publicUrlOf(facts, tenant) : undefined;
+  if (there !== undefined && publicUrl !== undefined && publicUrl !== there) {
+    const fix = "leave --public-url out: tokens and bundles that are out there are for the one it has";
+    const what = `the tenant ${tenant} is there, with ${there}`;
+    throw new CommandFailure("refused", what, { setting: "--public-url", fix });
+  }
   const publicUrls =
     publicUrl === undefined ? {} : { publicUrls: { ...facts.publicUrls, [tenant]: publicUrl } };
   const tenants = [...new Set([...facts.tenants, tenant])];
