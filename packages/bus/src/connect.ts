@@ -35,6 +35,8 @@ export interface Bus {
   readonly inbox: Inbox;
   /** Whether NATS can be reached now. */
   connected(): boolean;
+  /** The server that it is connected to, and the end of that one's certificate where there is TLS. */
+  relay(): { server: string | undefined; certificateUntil: Date | undefined };
   /** Connects anew, with the credentials that are in the file now. */
   reconnect(): Promise<void>;
   close(): Promise<void>;
@@ -78,6 +80,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     inbox,
     log: options.log,
     connected: () => connected && !nats.isClosed(),
+    relay: () => ({ server: journey.server, certificateUntil: journey.certificateUntil }),
     reconnect: () => nats.reconnect(),
     close: async () => {
       connected = false;

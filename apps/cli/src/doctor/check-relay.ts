@@ -1,14 +1,27 @@
 import { type Bus, openBucket, readLog, request } from "@sallyport/bus";
 import { auditLog, readTrace, revocations, ServiceError } from "@sallyport/contracts";
-import { type Check, checkThat, ok } from "./check.ts";
+import { type Check, checkThat, ok, warning } from "./check.ts";
 
+const fewestDays = 30;
 const provision =
   "make the streams: `pnpm infra:nats provision`, with provisioner.creds; then see nats-server's log";
 
-/** What lives on NATS: the audit log, the revocations, and a collector that answers. */
+/** Its certificate, and what lives on NATS: the audit log, the revocations, and a collector that answers. */
 export async function checkRelay(bus: Bus, signal: AbortSignal): Promise<Check[]> {
+  const certificate = checkCertificate(bus.relay().certificateUntil, new Date());
   const checks = [checkAudit(bus, signal), checkRevocations(bus), checkCollector(bus)];
-  return (await Promise.all(checks)).flat();
+  return [...certificate, ...(await Promise.all(checks)).flat()];
+}
+
+/** Pure. Zones notice an expired one together, at their next connection. */
+export function checkCertificate(until: Date | undefined, now: Date): Check[] {
+  if (until === undefined) return [];
+  const days = Math.floor((+until - +now) / 86_400_000);
+  const what = `the relay's counts until ${until.toISOString().slice(0, 10)}, ${days} days from now`;
+  if (days >= fewestDays) return [ok("certificate", what)];
+  const fix =
+    "renew it: `sallyport relay certificate` where `init --make-ca` made it, else where it came from";
+  return [warning("certificate", what, fix)];
 }
 
 function checkAudit(bus: Bus, signal: AbortSignal): Promise<Check[]> {

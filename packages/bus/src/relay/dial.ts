@@ -19,6 +19,8 @@ export interface RelayRoad {
 export interface Dialled {
   readonly stream: Duplex;
   readonly read: Buffer | undefined;
+  /** The end of the relay's certificate; undefined where there is no TLS. */
+  readonly certificateUntil: Date | undefined;
 }
 
 /**
@@ -28,18 +30,24 @@ export interface Dialled {
 export async function dialRelay(to: RelayAddress, road: RelayRoad, signal: AbortSignal): Promise<Dialled> {
   const endpoint = { name: to.url, setting: "nats.servers", host: to.host, port: to.port };
   const tls = { caFile: road.caFile, authority: "nats.caFile", websocket: to.websocket };
-  const secure = (socket: Socket) => startTls(socket, endpoint, { tls, signal });
+  let certificateUntil: Date | undefined;
+  const secure = async (socket: Socket) => {
+    const secured = await startTls(socket, endpoint, { tls, signal });
+    certificateUntil = secured.getPeerX509Certificate()?.validToDate;
+    return secured;
+  };
 
   const socket =
     road.proxy === undefined ? await openSocket(endpoint, signal) : await openTunnel(road.proxy, to, signal);
   if (to.websocket) {
     const stream = await openWebSocket(to.tls ? await secure(socket) : socket, to, signal);
-    return { stream, read: undefined };
+    return { stream, read: undefined, certificateUntil };
   }
-  if (to.tls && road.tlsFirst === true) return { stream: await secure(socket), read: undefined };
+  if (to.tls && road.tlsFirst === true)
+    return { stream: await secure(socket), read: undefined, certificateUntil };
   try {
     const read = await readGreeting(socket, to, signal);
-    return { stream: to.tls ? await secure(socket) : socket, read };
+    return { stream: to.tls ? await secure(socket) : socket, read, certificateUntil };
   } catch (error) {
     socket.destroy();
     throw error;

@@ -9,6 +9,7 @@ interface JourneyLog {
 export class Journey implements RelayJourney {
   /** The server that was reached last. */
   server: string | undefined;
+  certificateUntil: Date | undefined;
   readonly #problems = new Map<string, ServiceError>();
   readonly #servers: readonly string[];
   readonly #log: JourneyLog;
@@ -20,8 +21,9 @@ export class Journey implements RelayJourney {
     this.#log = log;
   }
 
-  reached(server: string): void {
+  reached(server: string, certificateUntil: Date | undefined): void {
     this.server = server;
+    this.certificateUntil = certificateUntil;
     this.#problems.delete(server);
   }
 

@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePort, leakCheck, makeCertificateAuthority, until } from "@sallyport/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connector, startTestNats } from "../bus.fixture.ts";
 import { type RelayWorld, startRelayWorld, type TestRelay, tryToReach } from "./relay.fixture.ts";
 
 afterAll(leakCheck);
@@ -46,6 +48,25 @@ describe("a relay behind TLS", () => {
       code: "unavailable",
       message: expect.stringContaining("nats.tlsFirst"),
     });
+  });
+
+  it("is known with the end of its certificate, on each road; none in clear", async () => {
+    const certificate = await world.authority.issue(["localhost"]);
+    const until = new X509Certificate(await readFile(certificate.certFile)).validToDate;
+    const first = await world.relay({ certificate, tls: ", handshake_first: true" });
+    const late = await world.relay({ certificate });
+    for (const [server, tlsFirst] of [
+      [late.tls, false],
+      [late.wss, false],
+      [first.tls, true],
+    ] as const) {
+      const bus = await late.nats.join(connector, { servers: [server], caFile, tlsFirst });
+      expect(bus.relay()).toEqual({ server, certificateUntil: until });
+    }
+    const clear = await startTestNats();
+    const bus = await clear.join(connector);
+    expect(bus.relay()).toEqual({ server: clear.server.url, certificateUntil: undefined });
+    await clear.stop();
   });
 
   it.each(["tls", "wss"] as const)(

@@ -8,7 +8,8 @@ import { refused } from "./failure.ts";
 
 /** What a connection tells of its tries. */
 export interface RelayJourney {
-  reached(server: string): void;
+  /** `certificateUntil`: the end of its certificate, where there is TLS. */
+  reached(server: string, certificateUntil: Date | undefined): void;
   failed(server: string, why: ServiceError): void;
 }
 
@@ -43,14 +44,14 @@ export class RelayTransport implements Transport {
     try {
       const address = readRelayAddress(server.src.includes("://") ? server.src : `nats://${server.src}`);
       if ("problem" in address) throw refused(`${server.src} is not dialled: expected ${address.problem}`);
-      const { stream, read } = await dialRelay(address, road, this.#dialling.signal);
+      const { stream, read, certificateUntil } = await dialRelay(address, road, this.#dialling.signal);
       if (this.#done) {
         stream.destroy();
         return;
       }
       this.#encrypted = address.tls;
       this.#carry(stream, read);
-      journey?.reached(server.src);
+      journey?.reached(server.src, certificateUntil);
     } catch (error) {
       journey?.failed(server.src, asServiceError(error));
       throw error;
