@@ -54,6 +54,12 @@ const zoneOf = (runner: string) => {
   return zone;
 };
 
+/** It has put away what its earlier life left: one that is stopped before leaves that to the next. */
+async function bringBack(runner: string): Promise<void> {
+  await zoneOf(runner).restart();
+  await until(`${runner} ready`, async () => (await zoneOf(runner).readiness()).ready, { within: 20_000 });
+}
+
 /** A command that says on the host that it runs: by a process of this name. */
 async function startCommand(work: Work, seconds: number): Promise<Promise<{ value: Reply; ms: number }>[]> {
   const before = heldBy(site.stack, runnerOf(work));
@@ -93,8 +99,7 @@ describe.each(wires)("a runner that is killed, on the wire of %s", (wire) => {
     expect(saidBy(await other.bash("ls; echo on"))).toBe("on");
     expectLost(wire, await work.bash("cat a || echo fresh"));
 
-    await zoneOf(runner).restart();
-    await until("the runner ready", async () => (await zoneOf(runner).readiness()).ready, { within: 20_000 });
+    await bringBack(runner);
     expect(heldBy(site.stack, runner)).toEqual(nothing);
     await until(
       "the old name told as lost",
@@ -123,7 +128,7 @@ describe("a work item that its runner has begun", () => {
       expect(heldBy(site.stack, other)).toEqual(held);
       expectLost("2025-11-25", await work.bash("cat a || echo fresh"));
     } finally {
-      await zoneOf(runner).restart();
+      await bringBack(runner);
     }
   });
 });
@@ -204,7 +209,7 @@ it("a runner that is told to stop lets calls end, begins none, and leaves nothin
     expect(runnerOf(other)).not.toBe(runner);
     expectLost("2025-11-25", await work.bash("echo fresh"));
   } finally {
-    await zoneOf(runner).restart();
+    await bringBack(runner);
   }
 });
 
@@ -222,7 +227,7 @@ it("without any runner a call fails in time, and may be tried again", { timeout:
     expect(failureOf(value)).toMatchObject({ code: "unavailable", retryable: true });
     expect(ms).toBeLessThan(1_000);
   }
-  for (const name of names) await zoneOf(name).restart();
+  for (const name of names) await bringBack(name);
 });
 
 function sameAs(now: object, then: object): boolean {
