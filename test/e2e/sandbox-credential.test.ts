@@ -49,10 +49,9 @@ beforeAll(async () => {
   }
   const { stack } = site;
   ran = processTree([...stack.zones.values(), stack.nats].map(({ pid }) => pid));
-  await until("the spans", () => rowsOf(stack).some((row) => row.includes("egress GET orders.internal")), {
-    within: 15_000,
-    every: 200,
-  });
+  // Of every command: a runner's spans come in the order in which they ended, and a gate's ends after all in it.
+  const gates = () => rowsOf(stack).filter((row) => row.includes("gate tools/call bash"));
+  await until("the spans", () => gates().length >= received.length, { within: 15_000, every: 200 });
 }, 120_000);
 afterAll(async () => {
   await tap?.close();
