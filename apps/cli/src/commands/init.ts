@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, command, outJson } from "../base-command.ts";
 import { CommandFailure } from "../command-failure.ts";
 import { makeInstallation } from "../installation/make-installation.ts";
+import { provisionLine } from "../installation/provision-line.ts";
 import { issuerMetadata } from "../issuer/metadata.ts";
 
 interface Options extends CommonOptions {
@@ -120,14 +121,10 @@ function authorityIn(file: string, of: "relay" | "issuer"): string {
   throw new CommandFailure("usage", `${file}: ${problem.what}`, { setting });
 }
 
-function next(folder: string, { tenant, relay, makeCa, relayFolder }: Options): string {
+function next(folder: string, { tenant, relay, makeCa, ca, relayFolder }: Options): string {
   const at = relayFolder ?? join(folder, "relay");
-  const url = relay.find((one) => one.startsWith("tls:")) ?? relay[0];
-  const ca = makeCa ? ` --ca ${join(folder, "relay/relay-ca.pem")}` : "";
-  const provision = tenant.map(
-    (one) =>
-      `  pnpm infra:nats provision --server ${url}${ca} --creds ${join(folder, "creds", one, "provisioner.creds")}\n`,
-  );
+  const reached = { folder, servers: relay, pinned: makeCa === true || ca !== undefined };
+  const provision = tenant.map((one) => `  ${provisionLine(one, reached)}\n`);
   const certificate = makeCa ? "" : `Put the relay's certificate and key into ${at}/tls.crt and tls.key.\n`;
   return (
     `${certificate}Start the relay: nats-server -c ${at}/nats-server.conf. Then make each tenant's streams:\n${provision.join("")}` +

@@ -49,7 +49,11 @@ test("running it again changes nothing, and tells the relay again", async () => 
   const before = ["trust/trust.json", "creds/other/provisioner.creds", "installation.json"].map(read);
   await all.relay.restart();
   await expect(provision("other")).rejects.toThrow(/refuses provisioner/);
-  expect(await add("other")).toMatchObject({ code: 0 });
+  const added = await add("other");
+  expect(added).toMatchObject({
+    code: 0,
+    err: expect.stringContaining(`--server ${all.url} --ca ${all.caFile} --creds`),
+  });
   const moved = await add("other", "--public-url", "https://elsewhere.example.com");
   expect(moved).toMatchObject({ code: 77, err: expect.stringContaining("with https://other.example.com") });
   expect(["trust/trust.json", "creds/other/provisioner.creds", "installation.json"].map(read)).toEqual(

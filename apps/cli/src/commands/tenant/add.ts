@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, command, outJson } from "../../base-command.ts";
 import { CommandFailure } from "../../command-failure.ts";
 import { keepTenant, openInstallation } from "../../installation/installation.ts";
+import { provisionLine } from "../../installation/provision-line.ts";
 import { pushAccount, reachRelay } from "../../installation/reach-relay.ts";
 import { type RelayOptions, relayOptions } from "../../installation/relay-options.ts";
 import { installationOption } from "../zone/site.ts";
@@ -42,8 +43,8 @@ export function addCommand(context: CommandContext): Command {
         return;
       }
       terminal.out(`tenant: ${tenant}, on the relay (${relay.length} servers)\n`);
-      terminal.say(
-        `Make its streams: pnpm infra:nats provision --server ${installation.facts.relay.servers[0]} --creds ${creds}\n`,
-      );
+      const { folder, facts } = installation;
+      const reached = { folder, servers: facts.relay.servers, pinned: facts.relay.ca !== undefined };
+      terminal.say(`Make its streams: ${provisionLine(tenant, reached)}\n`);
     });
 }

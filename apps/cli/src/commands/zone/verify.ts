@@ -75,7 +75,7 @@ async function tryRelay(
   bundle: Bundle,
   { folder, options }: { folder: string; options: ProxyOptions },
 ): Promise<void> {
-  const { proxy } = roadOfOptions({ proxy: options.proxy, proxyCredentials: options.proxyCredentials });
+  const { proxy } = roadOfOptions(options);
   const scratch = await mkdtemp(join(tmpdir(), "sallyport-verify-"));
   try {
     const { creds, caFile } = await writeConnectFiles(bundle, { from: folder, to: scratch });
